@@ -1,0 +1,1 @@
+"""What several services speak: events, ledger, bus, artefacts, execution, visibility, settings, telemetry. Imports no service."""

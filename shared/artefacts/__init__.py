@@ -1,0 +1,23 @@
+"""Artefacts in the object store: buckets, keys by content, and the archives that carry them."""
+
+from shared.artefacts.store import (
+    Bucket,
+    MissingArtefactError,
+    Store,
+    content_key,
+    details_key,
+    log_key,
+    predictions_key,
+    traceback_key,
+)
+
+__all__ = [
+    "Bucket",
+    "MissingArtefactError",
+    "Store",
+    "content_key",
+    "details_key",
+    "log_key",
+    "predictions_key",
+    "traceback_key",
+]

@@ -1,0 +1,65 @@
+"""Challenges: a problem, for a time, under rules; and who takes part."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from shared.events.base import Event, Payload, Service, services
+
+
+class FoldLimits(Payload):
+    """What one fold of a submission may use."""
+
+    time_limit_s: float = Field(300, gt=0, le=86_400)
+    memory_limit_bytes: int = Field(4 * 2**30, ge=128 * 2**20)
+    output_limit_bytes: int = Field(512 * 2**20, ge=2**20)
+    log_limit_bytes: int = Field(1 * 2**20, ge=2**10)
+    max_processes: int = Field(128, ge=1)
+
+
+class ChallengeCreated(Event):
+    """A challenge exists under these rules."""
+
+    appended_by = services(Service.INGEST)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
+
+    challenge_id: str
+    title: str
+    problem_id: str
+    problem_version: int = Field(ge=1)
+    organiser_id: UUID
+    opens_at: AwareDatetime
+    code_opens_at: AwareDatetime
+    closes_at: AwareDatetime
+    pool: str
+    limits: FoldLimits
+
+    @property
+    def stream(self) -> str:
+        return f"challenge-{self.challenge_id}"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "ChallengeCreated":
+        if not self.opens_at <= self.code_opens_at <= self.closes_at:
+            message = "a challenge opens first, then its code, then it closes: opens_at <= code_opens_at <= closes_at"
+            raise ValueError(message)
+        return self
+
+    def takes_submissions_at(self, moment: datetime) -> bool:
+        """Whether a submission recorded at this moment is in time."""
+        return self.opens_at <= moment < self.closes_at
+
+
+class JoinApproved(Event):
+    """A team takes part in a challenge."""
+
+    appended_by = services(Service.INGEST)
+    consumed_by = services(Service.LEADERBOARD)
+
+    challenge_id: str
+    team_id: UUID
+
+    @property
+    def stream(self) -> str:
+        return f"join-{self.challenge_id}-{self.team_id}"

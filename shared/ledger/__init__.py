@@ -1,0 +1,30 @@
+"""The event ledger in PostgreSQL: append-only, ordered, hash-chained. Owns appending, reading and projecting; decides nothing."""
+
+from shared.ledger.append import (
+    Appended,
+    ConflictError,
+    DuplicateEventError,
+    ForbiddenTypeError,
+    NewEvent,
+    append,
+    append_once,
+    derived_id,
+)
+from shared.ledger.projection import Handlers, Projection
+from shared.ledger.read import head_position, read_after, read_stream
+
+__all__ = [
+    "Appended",
+    "ConflictError",
+    "DuplicateEventError",
+    "ForbiddenTypeError",
+    "Handlers",
+    "NewEvent",
+    "Projection",
+    "append",
+    "append_once",
+    "derived_id",
+    "head_position",
+    "read_after",
+    "read_stream",
+]

@@ -1,0 +1,86 @@
+"""Projections: read models made from the ledger, by one path for live, catch-up and rebuild.
+
+A message on the bus is only a doorbell. `catch_up` pulls events after the checkpoint and writes rows and checkpoint in one
+transaction, so a process that dies before the commit has done nothing, and after it everything. Two instances of a service
+may ring at once: the checkpoint's row is locked first, so the second waits, then finds the work done.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prometheus_client import Counter, Gauge
+from sqlalchemy import Connection, Engine, text
+
+from shared.events import Event, NewerVersionError, RecordedEvent, UnknownTypeError
+from shared.ledger.read import read_after
+from shared.telemetry import Readiness, get_logger
+
+log = get_logger(__name__)
+
+#: What a read model does with an event: writes rows on the connection it is given, nothing else.
+Handlers = Mapping[type[Event], Callable[[Connection, Any, RecordedEvent], None]]
+
+POSITION = Gauge("palio_projection_position", "Last ledger position that a projection has taken in", ["projection"])
+UNKNOWN = Counter("palio_projection_unknown_events_total", "Events of a type this release does not know, skipped", ["projection"])
+
+
+class Projection:
+    """One read model: its schema holds a table `checkpoint (position bigint)` with one row, made by its migration."""
+
+    def __init__(self, schema: str, engine: Engine, handlers: Handlers, readiness: Readiness, *, batch: int = 500) -> None:
+        self._schema = schema
+        self._engine = engine
+        self._handlers = {event_type.__name__: handler for event_type, handler in handlers.items()}
+        self._readiness = readiness
+        self._batch = batch
+
+    def position(self) -> int:
+        """The last ledger position that the read model holds."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(text(f"SELECT position FROM {self._schema}.checkpoint")).scalar_one())  # noqa: S608  (our own schema)
+
+    def catch_up(self) -> int:
+        """Take in everything that the ledger holds now; returns the position reached.
+
+        A known event in a newer version stops here with `NewerVersionError` and a red health check, since skipping would
+        lose it; the batch before it is committed.
+        """
+        while True:
+            position, more = self._take_in_batch()
+            if not more:
+                return position
+
+    def _take_in_batch(self) -> tuple[int, bool]:
+        newer: NewerVersionError | None = None
+        with self._engine.begin() as connection:
+            locked = text(f"SELECT position FROM {self._schema}.checkpoint FOR UPDATE")  # noqa: S608  (our own schema)
+            start = position = int(connection.execute(locked).scalar_one())
+            events = read_after(connection, start, self._batch)
+            for recorded in events:
+                try:
+                    self._take_in(connection, recorded)
+                except NewerVersionError as error:
+                    newer = error
+                    break
+                position = recorded.position
+            if position > start:
+                advance = text(f"UPDATE {self._schema}.checkpoint SET position = :position")  # noqa: S608  (our own schema)
+                connection.execute(advance, {"position": position})
+                # Other instances, and open event streams, hear of the commit.
+                connection.execute(
+                    text("SELECT pg_notify(:channel, :position)"), {"channel": self._schema, "position": str(position)}
+                )
+        POSITION.labels(self._schema).set(position)
+        if newer is not None:
+            self._readiness.blocked(f"projection {self._schema}", str(newer))
+            raise newer
+        return position, len(events) == self._batch
+
+    def _take_in(self, connection: Connection, recorded: RecordedEvent) -> None:
+        handler = self._handlers.get(recorded.type)
+        try:
+            if handler is not None:
+                handler(connection, recorded.event(), recorded)
+        except UnknownTypeError:
+            UNKNOWN.labels(self._schema).inc()
+            log.warning("unknown_event_type", type=recorded.type, position=recorded.position)

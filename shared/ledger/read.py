@@ -1,0 +1,50 @@
+"""Reading the ledger: by position, and by stream."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from shared.events import Metadata, RecordedEvent
+
+COLUMNS = "e.position, h.epoch, e.id, e.stream, e.version, e.type, e.schema_version, e.data, e.metadata, e.recorded_at"
+READ_AFTER = text(
+    f"SELECT {COLUMNS} FROM ledger.events e, ledger.head h WHERE e.position > :position ORDER BY e.position LIMIT :limit"  # noqa: S608  (a constant)
+)
+READ_STREAM = text(
+    f"SELECT {COLUMNS} FROM ledger.events e, ledger.head h WHERE e.stream = :stream ORDER BY e.version"  # noqa: S608  (a constant)
+)
+
+
+def read_after(connection: Connection, position: int, limit: int) -> list[RecordedEvent]:
+    """The next events after a position, in order. Positions are dense and in commit order, so none is ever missed."""
+    return _recorded(connection.execute(READ_AFTER, {"position": position, "limit": limit}).all())
+
+
+def read_stream(connection: Connection, stream: str) -> list[RecordedEvent]:
+    """All events of a stream, in order; empty if it does not exist."""
+    return _recorded(connection.execute(READ_STREAM, {"stream": stream}).all())
+
+
+def head_position(connection: Connection) -> int:
+    """The position of the last committed event; 0 for an empty ledger."""
+    return int(connection.execute(text("SELECT position FROM ledger.head")).scalar_one())
+
+
+def _recorded(rows: Sequence[Row[Any]]) -> list[RecordedEvent]:
+    return [
+        RecordedEvent(
+            position=row.position,
+            epoch=row.epoch,
+            id=row.id,
+            stream=row.stream,
+            version=row.version,
+            type=row.type,
+            schema_version=row.schema_version,
+            data=json.loads(row.data),
+            metadata=Metadata.model_validate_json(row.metadata),
+            recorded_at=row.recorded_at,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,143 @@
+"""Every setting of every service, in one place; `docs/settings.md` is generated from it.
+
+Settings come from environment variables that begin with `PALIO_`. A service reads its own class at start, once, in its
+`main.py`, and hands the values on: no other module reads the environment. Secrets are `SecretStr`, so that no log or
+error shows them.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AnyHttpUrl, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class PalioSettings(BaseSettings):
+    """Settings from environment variables that begin with `PALIO_`."""
+
+    model_config = SettingsConfigDict(env_prefix="PALIO_", frozen=True, extra="ignore")
+
+
+class ServiceSettings(PalioSettings):
+    """What every service has: its log, and the port of its health, metrics and (for some) API."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line that is written.")
+    http_host: str = Field("127.0.0.1", description="Address that `/healthz`, `/readyz`, `/metrics` and the API listen on.")
+    http_port: int = Field(0, description="Port for them; 0 lets the system choose, which the first log line then names.")
+
+
+class DatabaseSettings(PalioSettings):
+    """How a service reaches PostgreSQL: with its own role, never the owner's."""
+
+    database_url: SecretStr = Field(description="`postgresql+psycopg2://ROLE:PASSWORD@HOST/NAME`, the service's own role.")
+    slow_query_ms: int = Field(200, ge=0, description="A statement that takes longer, in milliseconds, is logged. 0 logs all.")
+
+
+class BusSettings(PalioSettings):
+    """How a service reaches RabbitMQ: with its own user."""
+
+    amqp_url: SecretStr = Field(description="`amqp://USER:PASSWORD@HOST:PORT/VHOST`, the service's own user.")
+    amqp_heartbeat_s: int = Field(6, ge=2, description="Heartbeat in seconds: a frozen peer is noticed after about three.")
+
+
+class StoreSettings(PalioSettings):
+    """How a service reaches the object store: with its own key."""
+
+    s3_endpoint: AnyHttpUrl = Field(description="URL of the S3 server, without a bucket.")
+    s3_access_key: str = Field(description="The service's own key.")
+    s3_secret_key: SecretStr = Field(description="The secret that belongs to the key.")
+    s3_region: str = Field("us-east-1", description="Region that requests are signed for.")
+
+
+class CacheSettings(PalioSettings):
+    """Where a service that runs kits keeps environments and prepared data."""
+
+    cache_dir: Path = Field(Path(".palio/cache"), description="Content-addressed cache of environments, kits and prepared data.")
+    cache_max_bytes: int = Field(20 * 2**30, gt=0, description="Least recently used entries are evicted above this size.")
+    standby_sandboxes: int = Field(
+        2,
+        ge=0,
+        description="Sandboxes kept started with a kit's imports done, waiting for work; each holds about 100 MB. 0 turns it off.",
+    )
+
+
+class PublicSettings(PalioSettings):
+    """What the outside world sees."""
+
+    origin: AnyHttpUrl = Field(AnyHttpUrl("http://127.0.0.1:8700"), description="The one origin that browsers and the CLI use.")
+
+
+class IngestSettings(ServiceSettings, DatabaseSettings, StoreSettings, PublicSettings):
+    """The write API."""
+
+    max_upload_bytes: int = Field(200 * 2**20, gt=0, description="Largest request body; refused while it arrives.")
+    max_kit_unpacked_bytes: int = Field(2 * 2**30, gt=0, description="Largest kit or private data archive once unpacked.")
+    max_source_bytes: int = Field(100_000, gt=0, description="Largest source file of a submission.")
+    token_days: int = Field(90, gt=0, description="Days until an API token expires.")
+    pools: list[str] = Field(["default"], description="Trainer pools that a challenge may name, as a JSON list.")
+
+
+class RelaySettings(ServiceSettings, DatabaseSettings, BusSettings):
+    """The ledger's way to RabbitMQ."""
+
+    relay_batch: int = Field(500, gt=0, description="Events published before the relay waits for their confirms.")
+    relay_poll_s: float = Field(1.0, gt=0, description="Seconds between looks at the ledger when no notification arrives.")
+
+
+class OrchestratorSettings(ServiceSettings, DatabaseSettings, BusSettings):
+    """What runs when, and what became of it."""
+
+    max_attempts: int = Field(3, gt=0, description="Begun attempts of a run before it is given up as `crashed`.")
+
+
+class TrainerSettings(ServiceSettings, BusSettings, StoreSettings, CacheSettings):
+    """Runs strangers' code."""
+
+    pool: str = Field("default", description="Pool that this trainer serves.")
+    slots: int = Field(2, gt=0, description="Folds that this trainer runs at the same time.")
+
+
+class ScorerSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettings, CacheSettings):
+    """Prepares problems, builds environments, scores."""
+
+    wheel_dir: Path = Field(Path("dist"), description="Folder with the `palio` wheel that kits' environments get.")
+    build_time_limit_s: int = Field(1200, gt=0, description="Seconds that building one environment may take.")
+    prepare_time_limit_s: int = Field(600, gt=0, description="Seconds that preparing one problem may take.")
+    score_time_limit_s: int = Field(120, gt=0, description="Seconds that scoring one submission may take.")
+
+
+class LeaderboardSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettings, PublicSettings):
+    """The read API."""
+
+    read_wait_s: float = Field(5.0, gt=0, description="Longest that a read with `Palio-Position` waits for the projection.")
+
+
+class MailerSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettings, PublicSettings):
+    """Which mail an event causes, and its delivery."""
+
+    smtp_host: str = Field("127.0.0.1", description="Mail server.")
+    smtp_port: int = Field(25, description="Its port.")
+    smtp_user: str = Field("", description="Name to log in with; empty for none.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password to log in with.")
+    smtp_security: Literal["none", "starttls", "tls"] = Field("none", description="How the connection is protected.")
+    mail_from: str = Field("Palio <palio@localhost>", description="Sender of every mail.")
+
+
+class PortalSettings(ServiceSettings, PublicSettings):
+    """The web pages."""
+
+    ingest_url: AnyHttpUrl = Field(description="Where the portal reaches the write API.")
+    leaderboard_url: AnyHttpUrl = Field(description="Where the portal reaches the read API.")
+    wheel_dir: Path = Field(Path("dist"), description="Folder with the `palio` wheel that participants install.")
+
+
+ALL_SETTINGS: tuple[type[ServiceSettings], ...] = (
+    IngestSettings,
+    RelaySettings,
+    OrchestratorSettings,
+    TrainerSettings,
+    ScorerSettings,
+    LeaderboardSettings,
+    MailerSettings,
+    PortalSettings,
+)
