@@ -1,0 +1,127 @@
+"""Challenges: created by administrators, joined by teams."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import IntegrityError
+
+from shared.events import ChallengeCreated, FoldLimits, JoinApproved, Metadata
+from shared.http import Problem
+from shared.ledger import NewEvent, append, derived_id
+from shared.prepared_problems import find_prepared, newest_prepared, problem_history
+
+SLUG = "^[a-z0-9][a-z0-9_-]{1,62}$"
+DEFAULT_LENGTH = timedelta(days=30)
+
+
+class NewChallenge(BaseModel):
+    """The rules of a challenge. Times default to: opens now, closes after 30 days, code opens when it closes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(pattern=SLUG, description="Part of every address; never changes.")
+    title: str = Field(min_length=1, max_length=200)
+    problem: str = Field(pattern=SLUG)
+    problem_version: int | None = Field(None, ge=1, description="Default: the newest that is prepared.")
+    opens_at: AwareDatetime | None = None
+    code_opens_at: AwareDatetime | None = None
+    closes_at: AwareDatetime | None = None
+    pool: str = "default"
+    limits: FoldLimits = Field(default_factory=lambda: FoldLimits.model_validate({}))
+
+
+def create_challenge(engine: Engine, new: NewChallenge, organiser_id: UUID, pools: list[str]) -> tuple[ChallengeCreated, int]:
+    """Open a challenge; returns its rules and position.
+
+    Raises `Problem`: 404 for an unknown problem, 409 for one that is not prepared or an id that is taken, 422 for bad rules.
+    """
+    if new.pool not in pools:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "unknown-pool", f"There is no pool {new.pool}; there are: {', '.join(pools)}"
+        )
+    try:
+        with engine.begin() as connection:
+            rules = _rules(connection, new, organiser_id)
+            connection.execute(
+                text("INSERT INTO ingest.challenges (challenge_id, rules) VALUES (:challenge_id, :rules)"),
+                {"challenge_id": rules.challenge_id, "rules": rules.model_dump_json()},
+            )
+            metadata = Metadata(correlation_id=rules.stream, actor_id=organiser_id)
+            return rules, append(connection, [NewEvent(rules, metadata, 0)]).position
+    except IntegrityError as error:
+        raise Problem(
+            HTTPStatus.CONFLICT, "challenge-taken", f"There is a challenge {new.id} already. Choose another id."
+        ) from error
+
+
+def _rules(connection: Connection, new: NewChallenge, organiser_id: UUID) -> ChallengeCreated:
+    version = _prepared_version(connection, new.problem, new.problem_version)
+    opens_at = new.opens_at or datetime.now(UTC)
+    closes_at = new.closes_at or opens_at + DEFAULT_LENGTH
+    try:
+        return ChallengeCreated(
+            challenge_id=new.id,
+            title=new.title,
+            problem_id=new.problem,
+            problem_version=version,
+            organiser_id=organiser_id,
+            opens_at=opens_at,
+            code_opens_at=new.code_opens_at or closes_at,
+            closes_at=closes_at,
+            pool=new.pool,
+            limits=new.limits,
+        )
+    except ValidationError as error:
+        detail = "; ".join(each["msg"] for each in error.errors())
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad-rules", detail) from error
+
+
+def _prepared_version(connection: Connection, problem_id: str, version: int | None) -> int:
+    prepared = find_prepared(connection, problem_id, version) if version else newest_prepared(connection, problem_id)
+    if prepared is not None:
+        return prepared.version
+    if not problem_history(connection, problem_id):
+        detail = f"There is no problem {problem_id}. Publish it first: palio problem publish"
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown-problem", detail)
+    what = f"Version {version} of problem {problem_id}" if version else f"Problem {problem_id}"
+    detail = f"{what} is not prepared. Wait until it is, or see why not: GET /v1/problems/{problem_id}"
+    raise Problem(HTTPStatus.CONFLICT, "problem-not-prepared", detail)
+
+
+def join_challenge(engine: Engine, challenge_id: str, team_id: UUID, user_id: UUID) -> int:
+    """Let a team take part; returns the position. Joining twice is joining once."""
+    joined = JoinApproved(challenge_id=challenge_id, team_id=team_id)
+    new = NewEvent(joined, Metadata(correlation_id=joined.stream, actor_id=user_id), 0, derived_id(joined.stream))
+    with engine.begin() as connection:
+        rules = find_rules(connection, challenge_id)
+        added = connection.execute(
+            text("INSERT INTO ingest.joins VALUES (:challenge_id, :team_id) ON CONFLICT DO NOTHING"),
+            {"challenge_id": challenge_id, "team_id": team_id},
+        ).rowcount
+        if not added:
+            return _position_of(connection, joined.stream)
+        appended = append(connection, [new])
+        if appended.recorded_at >= rules.closes_at:
+            raise Problem(
+                HTTPStatus.CONFLICT, "challenge-closed", f"{rules.title} closed at {rules.closes_at:%Y-%m-%d %H:%M} UTC."
+            )
+        return appended.position
+
+
+def _position_of(connection: Connection, stream: str) -> int:
+    statement = text("SELECT max(position) FROM ledger.events WHERE stream = :stream")
+    return int(connection.execute(statement, {"stream": stream}).scalar_one())
+
+
+def find_rules(connection: Connection, challenge_id: str) -> ChallengeCreated:
+    """The rules of a challenge. Raises a 404 `Problem` if there is none of this id."""
+    statement = text("SELECT rules FROM ingest.challenges WHERE challenge_id = :challenge_id")
+    rules = connection.execute(statement, {"challenge_id": challenge_id}).scalar_one_or_none()
+    if rules is None:
+        raise Problem(
+            HTTPStatus.NOT_FOUND, "unknown-challenge", f"There is no challenge {challenge_id}. They are listed at /v1/challenges"
+        )
+    return ChallengeCreated.model_validate_json(rules)

@@ -1,0 +1,5 @@
+"""`python -m services.leaderboard`."""
+
+from services.leaderboard.main import main
+
+main()

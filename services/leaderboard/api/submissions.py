@@ -1,0 +1,220 @@
+"""Routes: submissions, their logs, and their lives as they go on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from pydantic import AwareDatetime, BaseModel
+
+from services.leaderboard.api.context import Context, event_stream
+from services.leaderboard.boards import final_scores
+from services.leaderboard.challenges import Challenge, find_challenge
+from services.leaderboard.submissions import Submission, find_submission, log_digests, submissions_of
+from shared.artefacts import Bucket, log_key, traceback_key
+from shared.events import Metric, ScoreComputed
+from shared.http import Problem
+from shared.http.identity import unauthorised
+from shared.visibility import Viewer, sees_own_details, sees_private_scores
+
+
+class SubmissionSummary(BaseModel):
+    """A submission in a list."""
+
+    id: str
+    name: str
+    challenge: str
+    state: str
+    outcome: str | None
+    submitted_at: AwareDatetime
+
+
+class SubmissionList(BaseModel):
+    """Submissions, newest first."""
+
+    items: list[SubmissionSummary]
+
+
+class BaggedScores(BaseModel):
+    """A metric after bagging. `test` is null until its time."""
+
+    valid: float | None
+    test: float | None
+
+
+class SplitScores(BaseModel):
+    """A metric on one fold. `test` is null until its time."""
+
+    train: float | None
+    valid: float | None
+    test: float | None
+
+
+class FoldScores(BaseModel):
+    """One fold's scores, by metric."""
+
+    fold: int
+    scores: dict[str, SplitScores]
+
+
+class Scores(BaseModel):
+    """A submission's scores, by metric and by fold."""
+
+    bagged: dict[str, BaggedScores]
+    folds: list[FoldScores]
+
+
+class SubmissionDetail(SubmissionSummary):
+    """A submission. Its team and administrators see `reason` and `traceback`; test scores are null until their time."""
+
+    team: str
+    folds_done: int
+    n_folds: int | None
+    reason: str | None
+    traceback: str | None
+    scores: Scores | None
+    metrics: list[Metric]
+    train_time_s: float | None
+    valid_time_s: float | None
+    test_time_s: float | None
+    peak_memory_bytes: int | None
+    finished_at: AwareDatetime | None
+    files: list[str]
+    owned: bool
+
+
+def make_router(context: Context) -> APIRouter:
+    """The routes of submissions."""
+    router = APIRouter(tags=["submissions"])
+    viewers = Annotated[Viewer, Depends(context.viewer)]
+
+    @router.get("/v1/submissions")
+    def mine(viewer: viewers, challenge: str | None = None) -> SubmissionList:
+        """The submissions of the teams of the person asking."""
+        if viewer.user_id is None:
+            raise unauthorised("This lists your own submissions. Log in: palio login, or POST /v1/tokens.")
+        with context.engine.connect() as connection:
+            found = submissions_of(connection, viewer.team_ids, challenge)
+        return SubmissionList(items=[SubmissionSummary(**_summary(each)) for each in found])
+
+    @router.get("/v1/submissions/{submission_id}")
+    def submission(submission_id: UUID, viewer: viewers) -> SubmissionDetail:
+        """One submission."""
+        return read_submission(context, submission_id, viewer)
+
+    @router.get("/v1/submissions/{submission_id}/log", response_class=PlainTextResponse)
+    def log(submission_id: UUID, viewer: viewers) -> PlainTextResponse:
+        """What the submission printed, fold by fold, for its team and administrators."""
+        text = read_log(context, submission_id, viewer)
+        # As text and nothing else: what a stranger printed is never a page.
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+        return PlainTextResponse(text or "Nothing yet: logs are here once a fold has run.\n", headers=headers)
+
+    @router.get("/v1/submissions/{submission_id}/stream", response_class=StreamingResponse)
+    async def stream(submission_id: UUID, viewer: viewers) -> StreamingResponse:
+        """Server-sent events: the submission now (`event: submission`), and on each change, until its state is final."""
+        await asyncio.to_thread(read_submission, context, submission_id, viewer)
+
+        async def states() -> AsyncIterator[tuple[str, str]]:
+            sent_position = -1
+            async for _ in context.changes.follow():
+                found = await asyncio.to_thread(_load, context, submission_id)
+                if found.changed_at_position == sent_position:
+                    continue
+                sent_position = found.changed_at_position
+                yield "submission", (await asyncio.to_thread(_detail, context, found, viewer)).model_dump_json()
+                if found.is_final:
+                    return
+
+        return event_stream(states())
+
+    return router
+
+
+def read_submission(context: Context, submission_id: UUID, viewer: Viewer) -> SubmissionDetail:
+    """A submission as this viewer may see it. Raises a 404 `Problem`."""
+    return _detail(context, _load(context, submission_id), viewer)
+
+
+def read_log(context: Context, submission_id: UUID, viewer: Viewer) -> str:
+    """What a submission printed, fold by fold; empty before the first. Raises `Problem`: 404, or 403 for others' logs."""
+    with context.engine.connect() as connection:
+        found = _existing(find_submission(connection, submission_id))
+        if not sees_own_details(viewer, found.team_id):
+            raise Problem(HTTPStatus.FORBIDDEN, "not-yours", "Only the submission's team and administrators may read its log.")
+        run_id = found.run_id
+        digests = log_digests(connection, run_id) if run_id else []
+    if run_id is None:
+        return ""
+    parts = (f"--- fold {fold} ---\n{_text(context, log_key(found.pool, run_id, fold, digest))}" for fold, digest in digests)
+    return "\n".join(parts)
+
+
+def _load(context: Context, submission_id: UUID) -> Submission:
+    with context.engine.connect() as connection:
+        return _existing(find_submission(connection, submission_id))
+
+
+def _existing(submission: Submission | None) -> Submission:
+    if submission is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown-submission", "There is no submission of this id.")
+    return submission
+
+
+def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDetail:
+    with context.engine.connect() as connection:
+        challenge = find_challenge(connection, found.challenge_id)
+    own = sees_own_details(viewer, found.team_id)
+    private = sees_private_scores(viewer, challenge.phase)
+    traceback = None
+    if own and found.traceback_digest is not None and found.run_id is not None:
+        traceback = _text(context, traceback_key(found.pool, found.run_id, found.traceback_digest))
+    return SubmissionDetail(
+        **_summary(found),
+        team=found.team,
+        folds_done=found.folds_done,
+        n_folds=found.n_folds,
+        reason=found.reason if own else None,
+        traceback=traceback,
+        scores=_scores(found.score, challenge, private=private) if found.score else None,
+        metrics=list(challenge.problem.metrics),
+        train_time_s=found.train_time_s,
+        valid_time_s=found.valid_time_s,
+        test_time_s=found.test_time_s if private else None,
+        peak_memory_bytes=found.peak_memory_bytes,
+        finished_at=found.finished_at,
+        files=list(found.files),
+        owned=found.team_id in viewer.team_ids,
+    )
+
+
+def _summary(submission: Submission) -> dict[str, object]:
+    return {
+        "id": str(submission.submission_id),
+        "name": submission.name,
+        "challenge": submission.challenge_id,
+        "state": submission.state,
+        "outcome": submission.outcome,
+        "submitted_at": submission.submitted_at,
+    }
+
+
+def _scores(score: ScoreComputed, challenge: Challenge, *, private: bool) -> Scores:
+    kind = challenge.problem.score_kind
+    valid, test = final_scores(score, "valid", kind), final_scores(score, "test", kind)
+    folds: dict[int, dict[str, SplitScores]] = {}
+    for each in score.folds:
+        folds.setdefault(each.fold, {})[each.metric] = SplitScores(
+            train=each.train, valid=each.valid, test=each.test if private else None
+        )
+    return Scores(
+        bagged={name: BaggedScores(valid=value, test=test.get(name) if private else None) for name, value in valid.items()},
+        folds=[FoldScores(fold=fold, scores=scores) for fold, scores in sorted(folds.items())],
+    )
+
+
+def _text(context: Context, key: str) -> str:
+    return context.store.get_bytes(Bucket.RUNS, key).decode(errors="replace")

@@ -1,0 +1,107 @@
+"""Challenges and problems as readers see them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from shared.events import FoldLimits, ProblemPrepared
+from shared.http import Problem
+from shared.visibility import Phase, phase_at
+
+SELECT = (
+    "SELECT c.*, p.prepared, p.kit_digest FROM leaderboard.challenges c"
+    " JOIN leaderboard.problems p ON p.problem_id = c.problem_id AND p.version = c.problem_version"
+)
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A challenge, with the problem that it runs."""
+
+    challenge_id: str
+    title: str
+    problem: ProblemPrepared
+    kit_digest: str
+    opens_at: datetime
+    code_opens_at: datetime
+    closes_at: datetime
+    limits: FoldLimits
+    n_teams: int
+    n_submissions: int
+
+    @property
+    def phase(self) -> Phase:
+        """The phase now."""
+        return phase_at(datetime.now(UTC), self.opens_at, self.code_opens_at, self.closes_at)
+
+
+def list_challenges(connection: Connection) -> list[Challenge]:
+    """All challenges, those that close last first."""
+    return [_challenge(row) for row in connection.execute(text(f"{SELECT} ORDER BY c.closes_at DESC, c.challenge_id"))]
+
+
+def find_challenge(connection: Connection, challenge_id: str) -> Challenge:
+    """A challenge. Raises a 404 `Problem` if there is none of this id."""
+    row = connection.execute(text(f"{SELECT} WHERE c.challenge_id = :challenge_id"), {"challenge_id": challenge_id}).one_or_none()
+    if row is None:
+        raise Problem(
+            HTTPStatus.NOT_FOUND, "unknown-challenge", f"There is no challenge {challenge_id}. They are listed at /v1/challenges"
+        )
+    return _challenge(row)
+
+
+def has_joined(connection: Connection, challenge_id: str, team_ids: frozenset[UUID]) -> bool:
+    """Whether one of these teams takes part."""
+    statement = text(
+        "SELECT EXISTS (SELECT FROM leaderboard.joins WHERE challenge_id = :challenge_id AND team_id = ANY(CAST(:team_ids AS uuid[])))"
+    )
+    return bool(
+        connection.execute(statement, {"challenge_id": challenge_id, "team_ids": [str(each) for each in team_ids]}).scalar_one()
+    )
+
+
+@dataclass(frozen=True)
+class ProblemVersion:
+    """How the newest version of a problem stands."""
+
+    problem_id: str
+    version: int
+    organiser_id: UUID
+    state: str
+    outcome: str | None
+    reason: str | None
+    detail_digest: str | None
+    prepared: ProblemPrepared | None
+
+
+def find_problem(connection: Connection, problem_id: str) -> ProblemVersion | None:
+    """The newest version of a problem, or None."""
+    row = connection.execute(
+        text("SELECT * FROM leaderboard.problems WHERE problem_id = :problem_id ORDER BY version DESC LIMIT 1"),
+        {"problem_id": problem_id},
+    ).one_or_none()
+    if row is None:
+        return None
+    prepared = ProblemPrepared.model_validate_json(row.prepared) if row.prepared else None
+    return ProblemVersion(
+        row.problem_id, row.version, row.organiser_id, row.state, row.outcome, row.reason, row.detail_digest, prepared
+    )
+
+
+def _challenge(row: Row[Any]) -> Challenge:
+    return Challenge(
+        challenge_id=row.challenge_id,
+        title=row.title,
+        problem=ProblemPrepared.model_validate_json(row.prepared),
+        kit_digest=row.kit_digest,
+        opens_at=row.opens_at,
+        code_opens_at=row.code_opens_at,
+        closes_at=row.closes_at,
+        limits=FoldLimits.model_validate_json(row.limits),
+        n_teams=row.n_teams,
+        n_submissions=row.n_submissions,
+    )

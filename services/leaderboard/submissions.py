@@ -1,0 +1,115 @@
+"""Submissions as readers see them: state, progress, times, scores."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from services.leaderboard.teams import team_names
+from shared.events import ScoreComputed
+
+FINAL_STATES = frozenset({"scored", "failed", "withdrawn"})
+
+SELECT = (
+    "SELECT s.*, count(f.train_time_s) AS folds_done, sum(f.train_time_s) AS train_time_s, sum(f.valid_time_s) AS valid_time_s,"
+    " sum(f.test_time_s) AS test_time_s, max(f.peak_memory_bytes) AS peak_memory_bytes"
+    " FROM leaderboard.submissions s LEFT JOIN leaderboard.folds f USING (run_id) WHERE {} GROUP BY s.submission_id"
+    " ORDER BY s.submitted_at DESC, s.submission_id"
+)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submission. Times are in seconds, summed over folds; None before the first fold is trained."""
+
+    submission_id: UUID
+    challenge_id: str
+    team_id: UUID
+    team: str
+    name: str
+    files: tuple[str, ...]
+    submitted_at: datetime
+    state: str
+    run_id: UUID | None
+    pool: str
+    n_folds: int | None
+    folds_done: int
+    outcome: str | None
+    reason: str | None
+    failed_fold: int | None
+    traceback_digest: str | None
+    finished_at: datetime | None
+    score: ScoreComputed | None
+    train_time_s: float | None
+    valid_time_s: float | None
+    test_time_s: float | None
+    peak_memory_bytes: int | None
+    changed_at_position: int
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this state stays."""
+        return self.state in FINAL_STATES
+
+
+def find_submission(connection: Connection, submission_id: UUID) -> Submission | None:
+    """A submission, or None."""
+    found = _select(connection, "s.submission_id = :submission_id", submission_id=submission_id)
+    return found[0] if found else None
+
+
+def scored_submissions(connection: Connection, challenge_id: str) -> list[Submission]:
+    """Every scored submission of a challenge."""
+    return _select(connection, "s.challenge_id = :challenge_id AND s.state = 'scored'", challenge_id=challenge_id)
+
+
+def submissions_of(connection: Connection, team_ids: frozenset[UUID], challenge_id: str | None) -> list[Submission]:
+    """The submissions of teams, in one challenge or all, newest first."""
+    condition = "s.team_id = ANY(CAST(:team_ids AS uuid[]))"
+    if challenge_id is not None:
+        condition += " AND s.challenge_id = :challenge_id"
+    return _select(connection, condition, team_ids=[str(each) for each in team_ids], challenge_id=challenge_id)
+
+
+def log_digests(connection: Connection, run_id: UUID) -> list[tuple[int, str]]:
+    """Fold and digest of each log of a run, in the folds' order."""
+    statement = text(
+        "SELECT fold, log_digest FROM leaderboard.folds WHERE run_id = :run_id AND log_digest IS NOT NULL ORDER BY fold"
+    )
+    return [(row.fold, row.log_digest) for row in connection.execute(statement, {"run_id": run_id})]
+
+
+def _select(connection: Connection, condition: str, **parameters: Any) -> list[Submission]:
+    rows = connection.execute(text(SELECT.format(condition)), parameters).all()
+    names = team_names(connection, {row.team_id for row in rows})
+    return [_submission(row, names[row.team_id]) for row in rows]
+
+
+def _submission(row: Row[Any], team: str) -> Submission:
+    return Submission(
+        submission_id=row.submission_id,
+        challenge_id=row.challenge_id,
+        team_id=row.team_id,
+        team=team,
+        name=row.name,
+        files=tuple(row.files),
+        submitted_at=row.submitted_at,
+        state=row.state,
+        run_id=row.run_id,
+        pool=row.pool,
+        n_folds=row.n_folds,
+        folds_done=row.folds_done,
+        outcome=row.outcome,
+        reason=row.reason,
+        failed_fold=row.failed_fold,
+        traceback_digest=row.traceback_digest,
+        finished_at=row.finished_at,
+        score=ScoreComputed.model_validate_json(row.score) if row.score else None,
+        train_time_s=row.train_time_s,
+        valid_time_s=row.valid_time_s,
+        test_time_s=row.test_time_s,
+        peak_memory_bytes=row.peak_memory_bytes,
+        changed_at_position=row.changed_at_position,
+    )

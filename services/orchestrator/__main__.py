@@ -1,0 +1,5 @@
+"""`python -m services.orchestrator`."""
+
+from services.orchestrator.main import main
+
+main()

@@ -1,0 +1,121 @@
+"""Publishing: a batch at a time, in ledger order, each message confirmed; the place moves to the last contiguous confirm.
+
+Dies before the place moved: the next relay publishes those events again, with the same ids, and consumers know them. Dies
+after: they are confirmed, hence on disk at the broker. An event that no queue takes, though its type has consumers, is a
+broker without its definitions: the relay stays at that position, says so, and tries again, since going on would lose it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import aio_pika
+from aio_pika.abc import AbstractExchange, AbstractRobustConnection
+from aio_pika.exceptions import DeliveryError
+from prometheus_client import Counter, Gauge
+from sqlalchemy.exc import DBAPIError
+
+from services.relay.cursor import ActiveCursor
+from shared.bus.connection import get_exchange, open_publishing_channel
+from shared.bus.topology import EVENTS
+from shared.events import EVENT_TYPES, RecordedEvent, UnknownTypeError
+from shared.events.envelope import CONTENT_TYPE
+from shared.settings import RelaySettings
+from shared.telemetry import Readiness, get_logger
+
+log = get_logger(__name__)
+
+PUBLISHED = Counter("palio_relay_published_total", "Events that the broker confirmed")
+POSITION = Gauge("palio_relay_position", "Last position that the broker confirmed, with all before it")
+UNROUTABLE = Counter("palio_relay_unroutable_total", "Events that no queue took")
+ACTIVE = Gauge("palio_relay_active", "1 for the relay that publishes, 0 for one that stands by")
+
+STANDBY_PAUSE_S = 1.0
+#: A broker that is away answers no confirm: give up after this, and publish the batch again.
+CONFIRM_TIMEOUT_S = 30.0
+RETRY_PAUSE_S = 1.0
+
+
+async def relay_for_ever(
+    connection: AbstractRobustConnection, cursor: ActiveCursor, settings: RelaySettings, readiness: Readiness
+) -> None:
+    """Publish whenever this relay is the active one; ends only by being cancelled."""
+    channel = await open_publishing_channel(connection)
+    exchange = await get_exchange(channel, EVENTS)
+    try:
+        while True:
+            try:
+                if not await asyncio.to_thread(cursor.acquire):
+                    ACTIVE.set(0)
+                    await asyncio.sleep(STANDBY_PAUSE_S)
+                    continue
+                ACTIVE.set(1)
+                if not await relay_batch(exchange, cursor, settings.relay_batch):
+                    await asyncio.to_thread(cursor.wait, settings.relay_poll_s)
+                readiness.clear("relay")
+            except DBAPIError as error:
+                log.warning("waiting_for_database", error=str(error.orig))
+                readiness.blocked("relay", "the database is away, trying again")
+                await asyncio.to_thread(cursor.release)
+                await asyncio.sleep(RETRY_PAUSE_S)
+            except (DeliveryError, aio_pika.exceptions.AMQPError, ConnectionError, TimeoutError) as error:
+                log.error("not_published", error=repr(error))
+                readiness.blocked("relay", f"events wait at position {POSITION._value.get():.0f}: {error!r}")  # noqa: SLF001  (no public reader)
+                await asyncio.sleep(RETRY_PAUSE_S)
+    finally:
+        cursor.release()
+
+
+async def relay_batch(exchange: AbstractExchange, cursor: ActiveCursor, limit: int) -> bool:
+    """Publish the next events and move the place; True if there may be more. Raises what kept the first one from being confirmed."""
+    events = await asyncio.to_thread(cursor.read, limit)
+    if not events:
+        return False
+    # Tasks start in the order they are made, and aio-pika writes under a fair lock: frames leave in ledger order, and the
+    # confirms of the whole batch are awaited together.
+    publishing = [asyncio.create_task(_publish(exchange, event)) for event in events]
+    results = await asyncio.gather(*publishing, return_exceptions=True)
+    confirmed, failure = contiguous(events, results)
+    if confirmed:
+        await asyncio.to_thread(cursor.advance, confirmed[-1].position)
+        PUBLISHED.inc(len(confirmed))
+        POSITION.set(confirmed[-1].position)
+    if failure is not None:
+        raise failure
+    return len(events) == limit
+
+
+def contiguous(
+    events: Sequence[RecordedEvent], results: Sequence[BaseException | None]
+) -> tuple[Sequence[RecordedEvent], BaseException | None]:
+    """The events before the first that was not confirmed, and why that one was not."""
+    for number, result in enumerate(results):
+        if result is not None:
+            return events[:number], result
+    return events, None
+
+
+async def _publish(exchange: AbstractExchange, recorded: RecordedEvent) -> None:
+    message = aio_pika.Message(
+        recorded.to_cloudevent(),
+        message_id=str(recorded.id),
+        type=recorded.type,
+        content_type=CONTENT_TYPE,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        correlation_id=recorded.metadata.correlation_id,
+    )
+    routing_key, has_consumers = route(recorded)
+    try:
+        await exchange.publish(message, routing_key=routing_key, mandatory=has_consumers, timeout=CONFIRM_TIMEOUT_S)
+    except DeliveryError:
+        UNROUTABLE.inc()
+        log.error("unroutable", type=recorded.type, position=recorded.position, routing_key=routing_key)
+        raise
+
+
+def route(recorded: RecordedEvent) -> tuple[str, bool]:
+    """The routing key, and whether some queue must take it. Types without a consumer, and types of a later release, need none."""
+    try:
+        event = recorded.event()
+    except UnknownTypeError:
+        return recorded.type, False
+    return event.routing_key, bool(EVENT_TYPES[recorded.type].consumed_by)

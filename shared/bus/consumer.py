@@ -1,0 +1,132 @@
+"""The loop that every consumer runs: take a message, handle it, and say acknowledge, retry or dead-letter.
+
+- The handler returned: acknowledge. Its work is durable by then, so a death before the acknowledgement only repeats it.
+- It raised `RejectedError`: the message can never be handled. Publish it to the dead letters with the reason, confirmed, then
+  acknowledge; a death between the two leaves a copy more there, never one less.
+- It raised `TRANSIENT`: a server is away. Wait, longer each time, and handle the same message again, without giving it back:
+  others could not do better, and the order stays.
+- Anything else is a defect of ours. Tried `MAX_TRIES` times, since it may be a race, then dead-lettered with the reason.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import aio_pika
+import urllib3.exceptions
+from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection, FieldValue
+from prometheus_client import Counter
+
+from shared.bus.connection import get_exchange, open_publishing_channel
+from shared.bus.topology import DEAD_LETTERS
+from shared.telemetry import Readiness, get_logger
+
+log = get_logger(__name__)
+
+HANDLED = Counter("palio_messages_total", "Messages taken from a queue, by what became of them", ["queue", "result"])
+
+MAX_TRIES = 5
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 15.0
+
+Handler = Callable[[AbstractIncomingMessage], Awaitable[None]]
+
+
+class RejectedError(Exception):
+    """This message can never be handled; the text is the reason that operators read."""
+
+
+class TransientError(Exception):
+    """Something that this work needs is away; the same work will go through later."""
+
+
+def transient_errors() -> tuple[type[Exception], ...]:
+    """The errors after which the same work may succeed: those of servers that are away."""
+    errors: list[type[Exception]] = [TransientError, ConnectionError, TimeoutError, urllib3.exceptions.HTTPError]
+    try:
+        from sqlalchemy.exc import InterfaceError, OperationalError  # noqa: PLC0415  (a trainer has no database)
+    except ImportError:
+        return tuple(errors)
+    return (*errors, OperationalError, InterfaceError)
+
+
+TRANSIENT = transient_errors()
+
+
+class Consumer:
+    """Consumes one queue until it is cancelled. `prefetch` messages are handled at the same time, or one after the other."""
+
+    def __init__(
+        self, connection: AbstractRobustConnection, queue: str, handler: Handler, readiness: Readiness, *, prefetch: int = 1
+    ) -> None:
+        self._connection = connection
+        self._queue = queue
+        self._handler = handler
+        self._readiness = readiness
+        self._prefetch = prefetch
+        self._dead_letters: AbstractExchange | None = None
+        self._working: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Consume until cancelled; then hands back what was not finished, by closing the channel."""
+        publishing = await open_publishing_channel(self._connection)
+        self._dead_letters = await get_exchange(publishing, DEAD_LETTERS)
+        channel = await self._connection.channel()
+        await channel.set_qos(prefetch_count=self._prefetch)
+        queue = await channel.get_queue(self._queue, ensure=False)
+        # A callback, not aio-pika's iterator: robust channels consume again by themselves after a reconnect.
+        await queue.consume(self._start)
+        self._readiness.clear(f"queue {self._queue}")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for task in self._working:
+                task.cancel()
+            await channel.close()
+
+    async def _start(self, message: AbstractIncomingMessage) -> None:
+        # aio-pika runs each delivery in a task of its own already; the set lets `run` cancel them.
+        task = asyncio.current_task()
+        if task is not None:
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
+        await self._work(message)
+
+    async def _work(self, message: AbstractIncomingMessage) -> None:
+        tries, pause_s = 0, FIRST_PAUSE_S
+        while True:
+            tries += 1
+            try:
+                await self._handler(message)
+            except RejectedError as error:
+                await self._bury(message, str(error))
+                return
+            except TRANSIENT as error:
+                HANDLED.labels(self._queue, "waited").inc()
+                log.warning("waiting_for_server", queue=self._queue, error=repr(error), pause_s=pause_s)
+                self._readiness.blocked(f"queue {self._queue}", f"a server is away, trying again: {error}")
+            except Exception as error:
+                log.exception("handler_failed", queue=self._queue, tries=tries)
+                if tries >= MAX_TRIES:
+                    await self._bury(message, f"failed {tries} times: {error!r}")
+                    return
+            else:
+                self._readiness.clear(f"queue {self._queue}")
+                HANDLED.labels(self._queue, "acknowledged").inc()
+                await message.ack()
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    async def _bury(self, message: AbstractIncomingMessage, reason: str) -> None:
+        log.error("dead_letter", queue=self._queue, reason=reason)
+        HANDLED.labels(self._queue, "dead").inc()
+        headers: dict[str, FieldValue] = {
+            "palio-reason": reason[:1000],
+            "palio-queue": self._queue,
+            "palio-routing-key": message.routing_key or "",
+        }
+        copy = aio_pika.Message(message.body, headers=headers, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        if self._dead_letters is None:
+            raise RuntimeError("a consumer buries messages only while it runs")
+        await self._dead_letters.publish(copy, routing_key="")
+        await message.ack()

@@ -1,0 +1,26 @@
+"""What the ledger says of a submission's run: its id, and whether it failed. Read by services that must agree on both."""
+
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from shared.events import Outcome, ScoringFailed, TrainingFinished
+from shared.ledger import derived_id, read_stream
+
+
+def run_id_of(submission_id: UUID, number: int = 1) -> UUID:
+    """The id of a submission's run: derived, so that requesting its first training twice requests it once."""
+    return derived_id(submission_id, "run", number)
+
+
+def has_failed(connection: Connection, submission_id: UUID) -> bool:
+    """Whether the submission's run ended without a score, and none will come."""
+    run_id = run_id_of(submission_id)
+    for stream in (f"run-{run_id}", f"score-{run_id}"):
+        for recorded in read_stream(connection, stream):
+            event = recorded.event()
+            if isinstance(event, TrainingFinished) and event.outcome is not Outcome.TRAINED:
+                return True
+            if isinstance(event, ScoringFailed):
+                return True
+    return False

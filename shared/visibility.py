@@ -1,0 +1,53 @@
+"""Who may see what in which phase. Pure: every endpoint asks here, so that the rules stand in one place."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class Phase(StrEnum):
+    """Where a challenge stands in its life."""
+
+    ANNOUNCED = "announced"
+    COMPETITIVE = "competitive"
+    COLLABORATIVE = "collaborative"
+    CLOSED = "closed"
+
+
+def phase_at(moment: datetime, opens_at: datetime, code_opens_at: datetime, closes_at: datetime) -> Phase:
+    """The phase at a moment; each bound belongs to the phase that begins there."""
+    if moment < opens_at:
+        return Phase.ANNOUNCED
+    if moment >= closes_at:
+        return Phase.CLOSED
+    return Phase.COMPETITIVE if moment < code_opens_at else Phase.COLLABORATIVE
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks. Nobody: no user, no team."""
+
+    user_id: UUID | None = None
+    team_ids: frozenset[UUID] = frozenset()
+    administrator: bool = False
+
+
+def sees_private_scores(viewer: Viewer, phase: Phase) -> bool:
+    """Scores on the test set, on boards and on submissions: administrators always, everybody once the challenge is closed."""
+    return viewer.administrator or phase is Phase.CLOSED
+
+
+def sees_own_details(viewer: Viewer, team_id: UUID) -> bool:
+    """Log, traceback and reason of a submission: its team, and administrators."""
+    return viewer.administrator or team_id in viewer.team_ids
+
+
+def sees_starting_kit(viewer: Viewer, phase: Phase) -> bool:
+    """The starting kit and its environment: everybody once the challenge has opened, administrators before."""
+    return viewer.administrator or phase is not Phase.ANNOUNCED
+
+
+def sees_problem(viewer: Viewer, organiser_id: UUID) -> bool:
+    """How the preparation of a problem went, with the kit's traceback: its organiser, and administrators."""
+    return viewer.administrator or viewer.user_id == organiser_id
