@@ -52,18 +52,19 @@ def rank(
     split: Literal["valid", "test"] = "valid" if board is Board.PUBLIC else "test"
     scored = [(each, final_scores(each.score, split, score_kind)) for each in submissions if each.score is not None]
 
-    def order(entry: tuple[Submission, dict[str, float | None]]) -> tuple[float, datetime, str]:
+    def order(entry: tuple[Submission, dict[str, float | None]]) -> tuple[bool, float, datetime, str]:
         submission, scores = entry
-        return _badness(scores.get(official.name), official), submission.submitted_at, str(submission.submission_id)
+        return *_badness(scores.get(official.name), official), submission.submitted_at, str(submission.submission_id)
 
     ordered = sorted(scored, key=order)
     return [Row(number, submission, scores) for number, (submission, scores) in enumerate(ordered, start=1)]
 
 
-def _badness(value: float | None, metric: Metric) -> float:
+def _badness(value: float | None, metric: Metric) -> tuple[bool, float]:
+    """Sorts a missing score behind every other, also behind the worst that a metric can say."""
     if value is None or math.isnan(value):
-        return math.inf
-    return value if metric.is_lower_the_better else -value
+        return True, 0.0
+    return False, value if metric.is_lower_the_better else -value
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
