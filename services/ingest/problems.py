@@ -28,7 +28,7 @@ class ProblemUpload:
     kit: BinaryIO
     private: BinaryIO | None
     requirements: str | None
-    python_version: str
+    python_version: str | None
     as_of: str | None
     label_free_folders: tuple[str, ...]
 
@@ -49,7 +49,7 @@ def publish_problem(
 
     Raises `Problem`: 422 for an archive that can't be taken, 409 if the id is another organiser's.
     """
-    if not PYTHON_VERSION.fullmatch(upload.python_version):
+    if upload.python_version is not None and not PYTHON_VERSION.fullmatch(upload.python_version):
         raise _unprocessable("bad-python-version", f"{upload.python_version} is not a Python version such as 3.11.")
     limits = ArchiveLimits(max_bytes=max_unpacked_bytes)
     with tempfile.TemporaryDirectory(prefix="palio-publish-") as folder:

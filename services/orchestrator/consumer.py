@@ -6,6 +6,7 @@ commit and the acknowledgement, or because a trainer said it twice, changes noth
 
 import asyncio
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from aio_pika.abc import AbstractIncomingMessage
 from prometheus_client import Counter
@@ -76,6 +77,8 @@ class ReportConsumer:
     def __init__(self, engine: Engine, max_attempts: int) -> None:
         self._engine = engine
         self._max_attempts = max_attempts
+        #: Reports of one run arrive together: in turn here, they do not conflict in the ledger over and over.
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, message: AbstractIncomingMessage) -> None:
         """Raises `RejectedError` for a report that makes no sense."""
@@ -85,7 +88,9 @@ class ReportConsumer:
             raise RejectedError(f"not a report: {error.errors(include_input=False, include_url=False)}") from error
         # The broker has checked that `user_id` is the user who published; who does not state it is nobody.
         pool = (message.user_id or "").removeprefix(TRAINER_USER_PREFIX)
-        await asyncio.to_thread(self.when_reported, report, pool)
+        turn = self._turns.setdefault(report.run_id, asyncio.Lock())
+        async with turn:
+            await asyncio.to_thread(self.when_reported, report, pool)
 
     def when_reported(self, report: StartedReport | FoldTrainedReport | FailedReport, pool: str) -> None:
         """Append what follows from a report. Raises `RejectedError`."""

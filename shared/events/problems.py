@@ -34,7 +34,8 @@ class ProblemPublished(Event):
     private_digest: str | None
     #: An organiser's own requirements file, as text; None: the kit's.
     requirements: str | None
-    python_version: str
+    #: The organiser's choice, such as "3.11"; None: what the kit pins, or the platform's own.
+    python_version: str | None
     #: Resolve the environment as the index was on this day (`YYYY-MM-DD`).
     as_of: str | None
     #: Folders of the private data that hold no labels and may be shown to submissions.
@@ -85,7 +86,7 @@ class ProblemPreparationFailed(Event):
     outcome: Literal["kit_error", "environment_error", "system_error"]
     #: One sentence that tells the organiser what to do.
     reason: str
-    #: Bucket `private`, `sha256/<digest>`: the traceback or the resolver's words; None if there is nothing more to say.
+    #: Bucket `private`, `details/<digest>`: the traceback or the resolver's words; None if there is nothing more to say.
     detail_digest: str | None
 
     @property

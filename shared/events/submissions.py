@@ -192,7 +192,7 @@ class ScoringFailed(RunEvent):
     challenge_id: str
     outcome: Literal["kit_error", "environment_error", "system_error"]
     reason: str
-    #: Bucket `private`: the traceback of the organiser's code, for the organiser.
+    #: Bucket `private`, `details/<digest>`: the traceback of the organiser's code, for the organiser.
     detail_digest: str | None
 
     @property

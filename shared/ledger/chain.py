@@ -52,12 +52,11 @@ class ChainLink:
 
 def first_broken_link(connection: Connection) -> int | None:
     """The first position whose hash, position or place in the chain is wrong; None for a sound ledger. Streams the rows."""
-    rows = connection.execution_options(stream_results=True, max_row_buffer=1000).execute(
-        text(
-            "SELECT position, id, stream, version, type, schema_version, data, metadata, recorded_at, salt, hash"
-            " FROM ledger.events ORDER BY position"
-        )
+    statement = text(
+        "SELECT position, id, stream, version, type, schema_version, data, metadata, recorded_at, salt, hash"
+        " FROM ledger.events ORDER BY position"
     )
+    rows = connection.execute(statement.execution_options(stream_results=True, max_row_buffer=1000))
     previous, expected_position = GENESIS, 1
     for row in rows:
         link = ChainLink(**{**row._mapping, "salt": bytes(row.salt), "hash": bytes(row.hash)})  # noqa: SLF001  (SQLAlchemy's public name)

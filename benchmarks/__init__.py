@@ -1,0 +1,1 @@
+"""Measurements. Each module prints a table; none asserts a time."""
