@@ -120,6 +120,16 @@ class Store:
             response.close()
             response.release_conn()
 
+    def holds(self, bucket: Bucket, key: str) -> bool:
+        """Whether the object is there, whatever its bytes are."""
+        try:
+            self._minio.stat_object(bucket, key)
+        except S3Error as error:
+            if error.code in {"NoSuchKey", "NoSuchBucket"}:
+                return False
+            raise
+        return True
+
     def create_bucket(self, bucket: Bucket) -> None:
         """Make a bucket if it is missing. Needs a key that may."""
         if not self._minio.bucket_exists(bucket):

@@ -42,7 +42,7 @@ def _section(name: str, event_type: type[Event]) -> Iterator[str]:
         yield f"| `{field}` | {_type(described, schema.get('$defs', {}))} |"
 
 
-def _type(described: dict[str, object], definitions: dict[str, dict[str, object]]) -> str:
+def _type(described: dict[str, object], definitions: dict[str, dict[str, object]]) -> str:  # noqa: PLR0911  (one a form of JSON schema)
     """A field's JSON type in a few words."""
     match described:
         case {"$ref": str(reference)}:
@@ -72,7 +72,7 @@ def _listed(value: object) -> list[dict[str, object]]:
 
 
 def _names(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names)) or "–"
+    return ", ".join(sorted(names)) or "nobody"
 
 
 if __name__ == "__main__":

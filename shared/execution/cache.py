@@ -1,0 +1,126 @@
+"""A cache of artefacts on this host, by the digest of their content: files as they are, archives unpacked.
+
+Shared by threads and processes. Each entry has a lock file: whoever uses the entry holds it shared, whoever makes or evicts it
+holds it alone. The kernel drops locks when a process dies, so nothing is left locked; what it was making is left under a
+name that no reader looks for, and is made anew.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client import Counter
+
+from shared.telemetry import get_logger
+
+log = get_logger(__name__)
+
+REQUESTS = Counter("palio_cache_requests_total", "Artefacts asked of the cache of this host", ["result"])
+
+
+class Cache:
+    """Entries below `folder`, up to `max_bytes` in all; the least recently used that nobody uses is evicted above that."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+
+    @contextmanager
+    def get(
+        self, digest: str, fetch: Callable[[Path], None], unpack: Callable[[Path, Path], None] | None = None
+    ) -> Iterator[Path]:
+        """The artefact's file, or with `unpack` its folder; there, and not evicted, for as long as the context lasts.
+
+        `fetch` writes the file and checks it against the digest; `unpack` makes a folder of it. Both are called only if the
+        artefact is not here, and what they raise passes through, leaving nothing behind.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = digest if unpack is None else f"{digest}.unpacked"
+        entry = self._folder / name
+        with self._lock(name, fcntl.LOCK_SH) as lock:
+            if entry.exists():
+                REQUESTS.labels("hit").inc()
+            else:
+                REQUESTS.labels("miss").inc()
+                # Giving the shared lock up for the exclusive one lets another maker in between: look again after it.
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not entry.exists():
+                    self._make(entry, fetch, unpack)
+                    self._evict(keep=name)
+                fcntl.flock(lock, fcntl.LOCK_SH)
+                if not entry.exists():
+                    # Evicted while the lock changed hands: rare, and its maker is here.
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    self._make(entry, fetch, unpack)
+            # The lock file's time says when the entry was last used.
+            os.utime(lock)
+            yield entry
+
+    @contextmanager
+    def _lock(self, name: str, kind: int) -> Iterator[int]:
+        descriptor = os.open(self._folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, kind)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _make(self, entry: Path, fetch: Callable[[Path], None], unpack: Callable[[Path, Path], None] | None) -> None:
+        with tempfile.TemporaryDirectory(prefix="making-", dir=self._folder) as folder:
+            fetched, made = Path(folder) / "fetched", Path(folder) / "unpacked"
+            fetch(fetched)
+            if unpack is None:
+                made = fetched
+            else:
+                unpack(fetched, made)
+            _make_readable(made)
+            # Whole or not at all: a reader never sees half an entry.
+            made.rename(entry)
+
+    def _evict(self, keep: str) -> None:
+        sizes = {path.name: _size(path) for path in self._folder.iterdir() if not path.name.endswith(".lock")}
+        total = sum(sizes.values())
+        for name in sorted(sizes, key=self._last_used):
+            if total <= self._max_bytes:
+                return
+            if name != keep and not name.startswith("making-") and self._evict_unless_used(name):
+                total -= sizes[name]
+        log.warning("cache_is_full", bytes=total, max_bytes=self._max_bytes)
+
+    def _last_used(self, name: str) -> float:
+        lock = self._folder / f"{name}.lock"
+        return lock.stat().st_mtime if lock.exists() else 0.0
+
+    def _evict_unless_used(self, name: str) -> bool:
+        descriptor = os.open(self._folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        else:
+            entry = self._folder / name
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+            return True
+        finally:
+            os.close(descriptor)
+
+
+def _make_readable(made: Path) -> None:
+    """Let the sandbox's own user read it; nobody writes to it again."""
+    for path in [made, *made.rglob("*")]:
+        if not path.is_symlink():
+            executable = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o555 if executable and not path.is_dir() else 0o755 if path.is_dir() else 0o444)
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(each.lstat().st_size for each in path.rglob("*") if each.is_file())
+    return path.stat().st_size if path.exists() else 0

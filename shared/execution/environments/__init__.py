@@ -1,0 +1,1 @@
+"""Environments of kits: which packages, resolved and locked, built without running anything, packed, unpacked elsewhere."""

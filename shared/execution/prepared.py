@@ -1,0 +1,90 @@
+"""A prepared problem: the manifest that names its files by digest, and those files on a host's disk.
+
+The manifest and everything it names may be read by trainers: X, kit code without data, folds with masked labels, the
+environment. Labels are in an archive of their own that it does not name.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.events import Metric
+from shared.execution.arrays import Expected
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+ElementName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+
+#: What a name of a description, a score or a reason may take; a stranger's sandbox wrote it.
+Words = Annotated[str, Field(max_length=2000)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PredictionForm(_Frozen):
+    """How one row of predictions looks: its shape, or ragged (lists of tuples), and the name of the kit's class."""
+
+    is_ragged: bool
+    shape: tuple[Annotated[int, Field(ge=0)], ...] = Field(max_length=4)
+    type: Annotated[str, Field(max_length=100)]
+
+
+class Description(_Frozen):
+    """What a kit says of its problem."""
+
+    title: Words
+    elements: tuple[ElementName, ...] = Field(min_length=1, max_length=50)
+    metrics: tuple[Metric, ...] = Field(min_length=1, max_length=50)
+    score_kind: Literal["bag", "mean"]
+    n_folds: int = Field(ge=1, le=1000)
+    n_train: int = Field(ge=1)
+    n_test: int | None = Field(ge=0)
+    predictions: PredictionForm
+
+    @property
+    def expected(self) -> Expected:
+        """What predictions of any fold must look like."""
+        return Expected(self.n_train, self.n_test, self.predictions.shape, self.predictions.is_ragged)
+
+
+class Manifest(Description):
+    """Everything that a trainer needs for a problem, by the digest of each file in bucket `prepared`."""
+
+    format: Literal[1] = 1
+    #: A tar of the kit without data, notebooks and submissions.
+    kit: Digest
+    x_train: Digest
+    x_test: Digest | None
+    #: For each fold, its rows and the labels it may see.
+    folds: tuple[Digest, ...]
+    #: Folders without labels that X refers to, such as images, as paths in the kit; and a tar of them, None if there are none.
+    shown: tuple[str, ...] = ()
+    shown_folders: Digest | None = None
+    #: The packed environment.
+    environment: Digest
+    python_version: str
+
+
+class PreparedFiles(_Frozen):
+    """A prepared problem on this host: paths of the files that a manifest names. Folders are unpacked archives."""
+
+    kit: Path
+    x_train: Path
+    x_test: Path | None
+    #: The folders of `Manifest.shown`, by their path below this one.
+    shown_folders: Path | None = None
+    shown: tuple[str, ...] = ()
+
+
+class LabelFiles(_Frozen):
+    """The labels of a problem on a scorer's host: the unpacked labels archive."""
+
+    folder: Path
+    kit: Path
+
+    @property
+    def has_test_set(self) -> bool:
+        """Whether there are labels of a test set."""
+        return (self.folder / "y_test").exists()

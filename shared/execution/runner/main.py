@@ -1,0 +1,56 @@
+"""The three roles, and the order of things that all of them share.
+
+First everything that needs no job (the kit's imports, its data), then the byte that says "ready", then one job from standard
+input. Outside, what goes wrong before "ready" is the kit's fault, and after it the job's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from . import prepare, score, train
+from .channel import Channel
+
+_SEED = 0
+#: For each role, what loads all that needs no job, and what runs one.
+_ROLES: dict[str, tuple[Callable[[], Any], Callable[[Any, dict[str, Any], Channel], None]]] = {
+    "prepare": (lambda: None, prepare.run),
+    "train": (train.Ready.load, train.run),
+    "score": (score.Ready.load, score.run),
+}
+
+
+def main(role: str) -> None:
+    """Run one job as `prepare`, `train` or `score`, and end the process without tearing it down."""
+    # Bytes that are no text must not end a print; lines should be seen when they are printed, and not be lost by a crash.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]  # text files here
+    channel = Channel.from_environment()
+    load, run = _ROLES[role]
+    ready = load()
+    channel.announce()
+    job = json.loads(sys.stdin.buffer.readline())
+    _close_stdin()
+    random.seed(_SEED)
+    np.random.seed(_SEED)  # noqa: NPY002 - the generator that participants' libraries use
+    run(ready, job, channel)
+    channel.close()
+    # No teardown: it costs time, and would run what the submission left behind.
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(0)
+
+
+def _close_stdin() -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)

@@ -1,0 +1,161 @@
+"""Role `score`: the predictions of all folds of one run, against labels that only this sandbox holds.
+
+The numbers are those that `ramp-test` prints for the same predictions. To get them to the last digit, Predictions objects are
+made, shared among metrics and combined in the same way: a metric of a kit may change what it is given.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import stored
+from .channel import Channel
+from .faults import whole_traceback, words_of
+from .kit import load_problem
+from .predictions import decoded
+
+_DATA = Path("/data")
+_PREDICTIONS = Path("/job/predictions")
+_MAX_PROBLEMS = 20
+
+
+class Ready:
+    """The kit and the labels."""
+
+    def __init__(self, problem: Any, y_train: Any, y_test: Any, folds: list[tuple[Any, Any]], *, has_test_set: bool) -> None:
+        self.problem = problem
+        self.y_train = y_train
+        self.y_test = y_test
+        self.has_test_set = has_test_set
+        self.folds = folds
+
+    @classmethod
+    def load(cls) -> Ready:
+        """From their mounts."""
+        problem = load_problem()
+        has_test_set = (_DATA / "y_test").exists()
+        y_test = stored.load(_DATA / "y_test") if has_test_set else None
+        folds = stored.load(_DATA / "folds")
+        return cls(problem, stored.load(_DATA / "y_train"), y_test, folds, has_test_set=has_test_set)
+
+
+class _Book:
+    """The scores so far, and what was wrong with those that are missing."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def score(self, metric: Any, truths: Any, predictions: Any, what: str) -> float | None:
+        """One number; None if the metric raises, or says NaN or infinity."""
+        try:
+            value = float(metric.score_function(truths, predictions))
+        except Exception as error:  # noqa: BLE001 - whatever a kit's metric raises
+            self._note(f"{metric.name} of {what}: {words_of(error)}")
+            return None
+        if not math.isfinite(value):
+            self._note(f"{metric.name} of {what} is {value}")
+            return None
+        return value
+
+    def _note(self, words: str) -> None:
+        if len(self.problems) < _MAX_PROBLEMS:
+            self.problems.append(words)
+
+
+def run(ready: Ready, job: dict[str, Any], channel: Channel) -> None:
+    """Score, and send `scores.json`, or `fault.json` if the kit cannot."""
+    try:
+        scores = _scored(ready, int(job["n_folds"]))
+    except Exception as error:  # noqa: BLE001 - whatever a kit's classes raise
+        channel.send_json("fault.json", {"reason": words_of(error), "traceback": whole_traceback(error)})
+        return
+    channel.send_json("scores.json", scores)
+
+
+def _scored(ready: Ready, n_folds: int) -> dict[str, Any]:
+    book = _Book()
+    kept: dict[str, list[Any]] = {"valid": [], "test": []}
+    folds = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number in range(n_folds):
+            fold_scores, predictions = _fold(ready, number, book)
+            folds.append(fold_scores)
+            for part, of_folds in kept.items():
+                of_folds.append(predictions.get(part))
+        bagged = {"valid": _bagged(ready, ready.y_train, kept["valid"], [valid for _, valid in ready.folds[:n_folds]], book)}
+        if ready.has_test_set:
+            bagged["test"] = _bagged(ready, ready.y_test, kept["test"], None, book)
+    names = [str(metric.name) for metric in ready.problem.score_types]
+    return {
+        "folds": [
+            {"metric": name, "fold": number, **{part: scores.get(part, {}).get(name) for part in ("train", "valid", "test")}}
+            for number, scores in enumerate(folds)
+            for name in names
+        ],
+        "bagged": [
+            {"metric": name, "valid": bagged["valid"][name], "test": bagged.get("test", {}).get(name, [])} for name in names
+        ],
+        "problems": book.problems,
+    }
+
+
+def _fold(ready: Ready, number: int, book: _Book) -> tuple[dict[str, dict[str, float | None]], dict[str, Any]]:
+    """The scores of one fold by part and metric, and its Predictions by part."""
+    make = ready.problem.Predictions
+    train_is, valid_is = ready.folds[number]
+    on_train = _predictions(number, "train")
+    predictions = {"train": make(y_pred=on_train, fold_is=train_is), "valid": make(y_pred=on_train, fold_is=valid_is)}
+    truths = {"train": make(y_true=ready.y_train, fold_is=train_is), "valid": make(y_true=ready.y_train, fold_is=valid_is)}
+    if ready.has_test_set:
+        predictions["test"] = make(y_pred=_predictions(number, "test"))
+        truths["test"] = make(y_true=ready.y_test)
+    scores = {
+        part: {
+            str(metric.name): book.score(metric, truths[part], predictions[part], f"fold {number}, {part}")
+            for metric in ready.problem.score_types
+        }
+        for part in tuple(predictions)
+    }
+    return scores, predictions
+
+
+def _predictions(number: int, part: str) -> np.ndarray:
+    arrays = {}
+    for name in ("values", "offsets", "is_none"):
+        path = _PREDICTIONS / str(number) / f"{part}.{name}.npy"
+        if path.exists():
+            arrays[name] = np.load(path, allow_pickle=False)
+    return decoded(arrays)
+
+
+def _bagged(ready: Ready, y: Any, predictions: list[Any], rows: list[Any] | None, book: _Book) -> dict[str, list[float | None]]:
+    """For each metric, the scores of the first 1, 2, ... folds combined.
+
+    `rows[k]` are the rows that fold k predicts; None: all. A row counts once a fold has predicted it.
+    """
+    make = ready.problem.Predictions
+    truths = make(y_true=y)
+    n_rows = len(truths.y_pred)
+    bagged: dict[str, list[float | None]] = {str(metric.name): [] for metric in ready.problem.score_types}
+    placed = []
+    for number, prediction in enumerate(predictions):
+        place = make(n_samples=n_rows)
+        place.set_valid_in_train(prediction, range(len(prediction.y_pred)) if rows is None else rows[number])
+        placed.append(place)
+        combined = make.combine(list(placed))
+        covered = combined.valid_indexes
+        for metric in ready.problem.score_types:
+            # Fresh for each metric, as they are in ramp-test.
+            of_truths, of_combined = copy.deepcopy(truths), copy.deepcopy(combined)
+            of_truths.set_slice(covered)
+            of_combined.set_slice(covered)
+            what = f"{number + 1} bagged folds, {'valid' if rows is not None else 'test'}"
+            bagged[str(metric.name)].append(book.score(metric, of_truths, of_combined, what))
+    return bagged

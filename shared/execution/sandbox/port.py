@@ -1,0 +1,117 @@
+"""The port: what a sandbox is given, what it promises, and what it says afterwards.
+
+A program in a sandbox sees its mounts and a minimal system, all read-only but writable mounts and a small `/tmp`. It has no
+network unless asked for, no credentials, no environment variables but the given ones, and no way to outlive the sandbox.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+#: Name of the variable with the number of the descriptor that takes results. The first byte written to it says that the
+#: program is ready; all after it is the results.
+RESULTS_FD_VARIABLE = "PALIO_RESULTS_FD"
+#: How much more than the kept log a program may print before it is ended.
+LOG_FLOOD_FACTOR = 64
+
+
+class SandboxError(Exception):
+    """The machine could not give a sandbox: never the fault of what was to run in it. Says what to do where it knows."""
+
+
+class EndedBy(StrEnum):
+    """Why a sandbox is over."""
+
+    EXIT = "exit"
+    TIME_LIMIT = "time_limit"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
+    PROCESS_LIMIT = "process_limit"
+    KILLED = "killed"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A file or folder of the host, seen inside at the absolute path `target`; read-only unless `writable`."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a sandbox may use.
+
+    `memory_bytes` counts all processes together with `/tmp` and shared memory, not the files that they map; it is watched,
+    so a little more may be had for some milliseconds. `output_bytes` is for the results, and for all writable mounts together;
+    `file_bytes` for one file. Of what is printed `log_bytes` are kept; `LOG_FLOOD_FACTOR` times that ends the sandbox.
+    """
+
+    wall_time_s: float
+    memory_bytes: int
+    file_bytes: int
+    output_bytes: int
+    log_bytes: int
+    processes: int
+
+
+@dataclass(frozen=True)
+class SandboxSpec:
+    """What to run, and in what. `argv[0]` is an absolute path inside.
+
+    With `results`, the program gets a descriptor for results, and what it writes there is in that file of the host once the
+    sandbox is over. So strangers need no place on the host's disk: a writable mount is for organisers only, since files that
+    are deleted while open escape its limit.
+    With `waits_for_line` the wall time is counted from the first `send_line` on, and a program that waits costs no limit.
+    """
+
+    argv: tuple[str, ...]
+    mounts: tuple[Mount, ...]
+    limits: Limits
+    environment: Mapping[str, str] = field(default_factory=dict)
+    work_folder: str = "/tmp"  # noqa: S108 - inside it is private to the sandbox
+    results: Path | None = None
+    network: bool = False
+    waits_for_line: bool = False
+
+
+@dataclass(frozen=True)
+class SandboxResult:
+    """How it ended. Exactly one of `exit_code` and `signal` is set. Times in seconds, of all processes together.
+
+    `log` is what they printed (stdout and stderr in order), cut in the middle where it was too long, and may hold any bytes.
+    """
+
+    ended_by: EndedBy
+    exit_code: int | None
+    signal: int | None
+    log: bytes
+    wall_time_s: float
+    cpu_time_s: float
+    peak_memory_bytes: int
+
+
+class RunningSandbox(Protocol):
+    """A started sandbox. Every method may be called from any thread."""
+
+    def send_line(self, line: bytes) -> None:
+        """Write a line to the program's standard input. Nothing happens if the program is gone."""
+
+    def wait_until_ready(self, timeout_s: float) -> bool:
+        """Wait for the first byte on the descriptor for results; False if the program ended without it or time ran out."""
+
+    def wait(self) -> SandboxResult:
+        """Wait for the end: after it, no process of the sandbox is left. A second call gives the same result."""
+
+    def kill(self) -> None:
+        """End it now. `wait` then says `killed`, unless it was over already."""
+
+
+class Sandbox(Protocol):
+    """Something that can start sandboxes, from any thread."""
+
+    def start(self, spec: SandboxSpec) -> RunningSandbox:
+        """Start a program. Raises `SandboxError` if the machine cannot."""

@@ -1,0 +1,114 @@
+"""A problem laid out on this host: what the object store holds of it, brought into the local cache, ready to be mounted.
+
+Used by the trainer (what it may have of a problem) and the scorer (that, and the labels). Everything is named by its content,
+so what is in the cache once is never fetched again, whichever version of a problem it belongs to.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from shared.artefacts import Bucket, Store, content_key
+from shared.artefacts.archives import ArchiveLimits, unpack
+from shared.events import ProblemPrepared
+from shared.execution.cache import Cache
+from shared.execution.environments.interpreters import find_interpreter
+from shared.execution.environments.unpacking import unpack_environment
+from shared.execution.prepared import LabelFiles, Manifest, PreparedFiles
+from shared.execution.sandbox import Bubblewrap
+from shared.execution.stations import ColdStations, Environment, Stations
+from shared.execution.training import LocalProblem
+from shared.settings import CacheSettings
+
+#: Archives in the cache were checked when they came in, or are our own; this bounds what a broken-into store could unpack.
+UNPACKED_LIMITS = ArchiveLimits(max_bytes=40 * 2**30, max_files=1_000_000)
+
+
+@dataclass(frozen=True)
+class ProblemOnHost:
+    """A prepared problem on this host, and the file of each fold."""
+
+    local: LocalProblem
+    folds: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class LabelsOnHost:
+    """What scoring a run of a problem needs."""
+
+    environment: Environment
+    manifest: Manifest
+    files: LabelFiles
+
+
+class Workbench:
+    """Lays problems out. Blocking: call it in a thread. Safe among threads and processes that share the cache."""
+
+    def __init__(self, store: Store, settings: CacheSettings) -> None:
+        self._store = store
+        self._cache = Cache(settings.cache_dir / "artefacts", settings.cache_max_bytes)
+
+    @contextmanager
+    def problem(self, manifest_digest: str) -> Iterator[ProblemOnHost]:
+        """What a trainer needs of a problem; its files stay in the cache for as long as the context lasts.
+
+        Raises `MissingArtefactError`, `MissingInterpreterError`, `ArchiveError`.
+        """
+        with ExitStack() as leases:
+            manifest = self._manifest(leases, manifest_digest)
+            files = PreparedFiles(
+                kit=self._unpacked(leases, Bucket.PREPARED, manifest.kit),
+                x_train=self._file(leases, manifest.x_train),
+                x_test=self._file(leases, manifest.x_test) if manifest.x_test else None,
+                shown_folders=self._unpacked(leases, Bucket.PREPARED, manifest.shown_folders) if manifest.shown_folders else None,
+            )
+            environment = leases.enter_context(self.environment(manifest.environment, manifest.python_version))
+            folds = tuple(self._file(leases, digest) for digest in manifest.folds)
+            yield ProblemOnHost(LocalProblem(environment, manifest, files), folds)
+
+    @contextmanager
+    def labels(self, prepared: ProblemPrepared) -> Iterator[LabelsOnHost]:
+        """What the scorer needs to score a run. Raises as `problem` does."""
+        with ExitStack() as leases:
+            manifest = self._manifest(leases, prepared.manifest_digest)
+            files = LabelFiles(
+                folder=self._unpacked(leases, Bucket.PRIVATE, prepared.labels_digest),
+                kit=self._unpacked(leases, Bucket.PREPARED, manifest.kit),
+            )
+            environment = leases.enter_context(self.environment(manifest.environment, manifest.python_version))
+            yield LabelsOnHost(environment, manifest, files)
+
+    @contextmanager
+    def environment(self, digest: str, python_version: str) -> Iterator[Environment]:
+        """A packed environment, unpacked for the interpreter of this host."""
+        interpreter = find_interpreter(python_version)
+
+        def unpack_here(pack: Path, folder: Path) -> None:
+            unpack_environment(pack, folder, interpreter)
+
+        with self._cache.get(digest, self._fetch(Bucket.PREPARED, digest), unpack_here) as folder:
+            yield Environment(folder, interpreter)
+
+    def _manifest(self, leases: ExitStack, digest: str) -> Manifest:
+        return Manifest.model_validate_json(self._file(leases, digest).read_bytes())
+
+    def _file(self, leases: ExitStack, digest: str) -> Path:
+        return leases.enter_context(self._cache.get(digest, self._fetch(Bucket.PREPARED, digest), None))
+
+    def _unpacked(self, leases: ExitStack, bucket: Bucket, digest: str) -> Path:
+        return leases.enter_context(self._cache.get(digest, self._fetch(bucket, digest), partial(_unpack)))
+
+    def _fetch(self, bucket: Bucket, digest: str) -> Callable[[Path], None]:
+        return lambda path: self._store.get_file(bucket, content_key(digest), path)
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    unpack(archive, folder, UNPACKED_LIMITS)
+
+
+@contextmanager
+def open_stations(settings: CacheSettings) -> Iterator[Stations]:
+    """Where sandboxes for kits come from: each is started when it is needed."""
+    yield ColdStations(Bubblewrap(), settings.cache_dir / "work")
