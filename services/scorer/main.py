@@ -1,0 +1,82 @@
+"""Puts the scorer together and runs it."""
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from services.scorer.consumer import ScorerConsumer
+from services.scorer.environments import EnvironmentShop
+from services.scorer.preparation import ProblemPreparer
+from services.scorer.scoring import RunScorer
+from shared.artefacts import Store
+from shared.bus.connection import connect
+from shared.bus.consumer import Consumer
+from shared.bus.service import run_bus_service
+from shared.bus.topology import event_queue
+from shared.database import make_engine
+from shared.events import Service
+from shared.execution.environments.build import Builder, Index
+from shared.execution.sandbox import Bubblewrap
+from shared.execution.sandbox.port import Limits
+from shared.settings import ScorerSettings
+from shared.telemetry import Readiness, configure_logging
+from shared.workbench import Workbench, open_stations
+
+GIB = 2**30
+#: Messages taken at a time: preparations wait in turn without keeping scores from being worked out.
+PREFETCH = 32
+THREADS = 8
+
+
+def main() -> None:
+    """Prepare and score until SIGTERM."""
+    settings = ScorerSettings()
+    configure_logging("scorer", settings.log_level)
+    readiness = Readiness()
+    readiness.blocked("start", "connecting")
+    store = Store(settings)
+    workbench = Workbench(store, settings)
+    sandbox = Bubblewrap()
+    folder = settings.cache_dir
+    builder = Builder(sandbox, folder / "uv", Index.of(os.environ), settings.wheel_dir, settings.build_time_limit_s)
+    shop = EnvironmentShop(store, workbench, builder, folder / "environments")
+    engine = make_engine(settings)
+
+    async def score() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+        with open_stations(settings) as stations:
+            preparer = ProblemPreparer(store, shop, sandbox, prepare_limits(settings), folder / "work")
+            consumer = ScorerConsumer(
+                engine, preparer, RunScorer(store, workbench, stations, score_limits(settings)), os.cpu_count() or 1
+            )
+            connection = await connect(settings, "scorer")
+            async with connection:
+                readiness.clear("start")
+                queue = event_queue(Service.SCORER)
+                await Consumer(connection, queue, consumer.handle, readiness, prefetch=PREFETCH).run()
+
+    run_bus_service(settings, readiness, score)
+
+
+def prepare_limits(settings: ScorerSettings) -> Limits:
+    """What a kit may use while its problem is prepared."""
+    return Limits(
+        wall_time_s=settings.prepare_time_limit_s,
+        memory_bytes=8 * GIB,
+        file_bytes=8 * GIB,
+        output_bytes=16 * GIB,
+        log_bytes=2**18,
+        processes=256,
+    )
+
+
+def score_limits(settings: ScorerSettings) -> Limits:
+    """What a kit's metrics may use for one run."""
+    return Limits(
+        wall_time_s=settings.score_time_limit_s,
+        memory_bytes=8 * GIB,
+        file_bytes=GIB,
+        output_bytes=GIB,
+        log_bytes=2**18,
+        processes=256,
+    )

@@ -1,0 +1,95 @@
+"""Scoring one run: the predictions that the ledger names, against labels that only the scorer reads."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from shared.artefacts import Bucket, MissingArtefactError, Store, details_key, predictions_key
+from shared.events import Outcome, ProblemPrepared, ScoreComputed, ScoringFailed, SubmissionUploaded, TrainingFinished
+from shared.execution.arrays import BadPredictionsError
+from shared.execution.environments.interpreters import MissingInterpreterError
+from shared.execution.preparation import KitError
+from shared.execution.sandbox.port import Limits, SandboxError
+from shared.execution.scoring import score_run
+from shared.execution.stations import Stations
+from shared.telemetry import get_logger
+from shared.workbench import Workbench
+
+log = get_logger(__name__)
+
+
+class RunScorer:
+    """Scores runs. Blocking; safe among threads."""
+
+    def __init__(self, store: Store, workbench: Workbench, stations: Stations, limits: Limits) -> None:
+        self._store = store
+        self._workbench = workbench
+        self._stations = stations
+        self._limits = limits
+
+    def score(
+        self, finished: TrainingFinished, submission: SubmissionUploaded, prepared: ProblemPrepared
+    ) -> ScoreComputed | ScoringFailed:
+        """The scores of a trained run, or why there are none. Raises what a server that is away raises."""
+        try:
+            return self._score(finished, submission, prepared)
+        except KitError as error:
+            return self._failed(finished, submission, Outcome.KIT_ERROR, error.reason, error.detail)
+        except MissingInterpreterError as error:
+            return self._failed(finished, submission, Outcome.ENVIRONMENT_ERROR, str(error))
+        except (BadPredictionsError, MissingArtefactError) as error:
+            # The trainer had checked and uploaded them: the machine that did is broken, or lies.
+            return self._failed(finished, submission, Outcome.SYSTEM_ERROR, f"the stored predictions can't be used: {error}")
+        except SandboxError as error:
+            log.exception("machine_failed")
+            return self._failed(finished, submission, Outcome.SYSTEM_ERROR, str(error))
+
+    def _score(self, finished: TrainingFinished, submission: SubmissionUploaded, prepared: ProblemPrepared) -> ScoreComputed:
+        with (
+            self._workbench.labels(prepared) as labels,
+            tempfile.TemporaryDirectory(prefix="palio-score-") as folder,
+        ):
+            predictions = self._fetch_predictions(finished, Path(folder))
+            scores = score_run(self._stations, labels.environment, labels.manifest, labels.files, predictions, self._limits)
+        if scores.problems:
+            log.warning("metrics_failed", problems=scores.problems, challenge=submission.challenge_id)
+        return ScoreComputed(
+            run_id=finished.run_id,
+            submission_id=finished.submission_id,
+            challenge_id=submission.challenge_id,
+            problem_version=prepared.version,
+            folds=scores.folds,
+            bagged=scores.bagged,
+        )
+
+    def _fetch_predictions(self, finished: TrainingFinished, folder: Path) -> list[Path]:
+        paths = []
+        for fold, digest in enumerate(finished.predictions_digests):
+            path = folder / f"{fold}.tar"
+            self._store.get_file(Bucket.RUNS, predictions_key(finished.pool, finished.run_id, fold, digest), path)
+            paths.append(path)
+        return paths
+
+    def _failed(
+        self, finished: TrainingFinished, submission: SubmissionUploaded, outcome: Outcome, reason: str, detail: str | None = None
+    ) -> ScoringFailed:
+        return ScoringFailed.model_validate(
+            {
+                "run_id": finished.run_id,
+                "submission_id": finished.submission_id,
+                "challenge_id": submission.challenge_id,
+                "outcome": outcome.value,
+                "reason": reason,
+                "detail_digest": store_detail(self._store, detail),
+            }
+        )
+
+
+def store_detail(store: Store, detail: str | None) -> str | None:
+    """Keep what an organiser may read of a failure; returns its digest, or None for nothing."""
+    if detail is None:
+        return None
+    content = detail.encode(errors="replace")
+    digest = hashlib.sha256(content).hexdigest()
+    store.put_bytes(Bucket.PRIVATE, details_key(digest), content)
+    return digest

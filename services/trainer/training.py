@@ -1,0 +1,188 @@
+"""Training one run: the canary fold, then the others side by side on this trainer's slots.
+
+Under faults: predictions and logs are uploaded before they are reported, and the message is acknowledged after the last
+report is confirmed. A death anywhere in between brings the message back to some trainer, which begins again; folds that were
+reported keep their first predictions, since the orchestrator records a fold once.
+"""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.trainer.reporting import Reporter
+from shared.artefacts import Bucket, MissingArtefactError, Store, content_key, log_key, predictions_key, traceback_key
+from shared.artefacts.archives import ArchiveError, ArchiveLimits, unpack
+from shared.bus.reports import FailedReport, FoldTrainedReport, StartedReport
+from shared.events import Outcome, TrainingRequested
+from shared.execution.environments.interpreters import MissingInterpreterError
+from shared.execution.sandbox.port import SandboxError
+from shared.execution.stations import Stations, Stopped
+from shared.execution.training import FoldResult, train_fold
+from shared.telemetry import get_logger
+from shared.workbench import ProblemOnHost, Workbench
+
+log = get_logger(__name__)
+
+FOLDS = Counter("palio_folds_total", "Folds that ran here, by outcome", ["outcome"])
+FOLD_SECONDS = Histogram("palio_fold_seconds", "Wall time of a fold's sandbox, in seconds")
+BUSY_SLOTS = Gauge("palio_busy_slots", "Slots with a fold in them")
+
+#: A bundle was checked when it came in; this bounds what a broken-into store could make a trainer unpack.
+BUNDLE_LIMITS = ArchiveLimits(max_bytes=256 * 2**20, max_files=100)
+MAX_REASON_LENGTH = 2_000
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One start of one run."""
+
+    request: TrainingRequested
+    id: UUID
+
+    def about(self) -> dict[str, object]:
+        """What every report says."""
+        return {
+            "run_id": self.request.run_id,
+            "submission_id": self.request.submission_id,
+            "attempt": self.request.attempt,
+            "execution_id": self.id,
+        }
+
+    def failed(self, outcome: Outcome, reason: str) -> FailedReport:
+        """That it is over, through no fault of the submission's."""
+        about = {"fold": None, "traceback_digest": None, "log_digest": None}
+        return FailedReport.model_validate({**self.about(), **about, "outcome": outcome, "reason": reason[:MAX_REASON_LENGTH]})
+
+
+@asynccontextmanager
+async def in_thread(context: AbstractContextManager[ProblemOnHost]) -> AsyncIterator[ProblemOnHost]:
+    """A context whose beginning and end block, entered and left in threads."""
+    value = await asyncio.to_thread(context.__enter__)
+    try:
+        yield value
+    finally:
+        await asyncio.to_thread(context.__exit__, None, None, None)
+
+
+class FoldFailedError(Exception):
+    """A fold ended otherwise than trained, so the run is over; the report says how."""
+
+    def __init__(self, report: FailedReport) -> None:
+        super().__init__(report.reason)
+        self.report = report
+
+
+class RunTrainer:
+    """Trains runs, at most `slots` folds at a time however many runs there are."""
+
+    def __init__(
+        self, store: Store, workbench: Workbench, stations: Stations, reporter: Reporter, *, slots: int, name: str
+    ) -> None:
+        self._store = store
+        self._workbench = workbench
+        self._stations = stations
+        self._reporter = reporter
+        self._slots = asyncio.Semaphore(slots)
+        self._name = name
+
+    async def train(self, request: TrainingRequested) -> None:
+        """Train a run and report it; returns when the broker holds every report. Raises what a server that is away raises."""
+        execution = Execution(request, uuid4())
+        try:
+            async with in_thread(self._workbench.problem(request.manifest_digest)) as problem:
+                await self._train_on(execution, problem)
+        except MissingInterpreterError as error:
+            await self._reporter.report(
+                execution.failed(Outcome.ENVIRONMENT_ERROR, f"this trainer can't use the environment: {error}")
+            )
+        except (MissingArtefactError, ArchiveError, SandboxError) as error:
+            log.exception("machine_failed")
+            await self._reporter.report(execution.failed(Outcome.SYSTEM_ERROR, str(error)))
+
+    async def _train_on(self, execution: Execution, problem: ProblemOnHost) -> None:
+        with tempfile.TemporaryDirectory(prefix="palio-run-") as folder:
+            submission = Path(folder) / "submission"
+            await asyncio.to_thread(self._fetch_bundle, execution.request.bundle_digest, submission)
+            await self._reporter.report(StartedReport.model_validate({**execution.about(), "trainer": self._name}))
+            try:
+                # The canary: most broken code ends here, before it takes a second slot.
+                await self._train_fold(execution, problem, submission, 0)
+                await self._train_others(execution, problem, submission)
+            except FoldFailedError as failure:
+                await self._reporter.report(failure.report)
+
+    async def _train_others(self, execution: Execution, problem: ProblemOnHost, submission: Path) -> None:
+        try:
+            async with asyncio.TaskGroup() as folds:
+                for fold in range(1, execution.request.n_folds):
+                    folds.create_task(self._train_fold(execution, problem, submission, fold))
+        except* Exception as failures:  # noqa: BLE001  (told on, unwrapped)
+            # The first is told; the others were ended with it.
+            raise failures.exceptions[0] from None
+
+    def _fetch_bundle(self, digest: str, submission: Path) -> None:
+        bundle = submission.with_suffix(".tar")
+        self._store.get_file(Bucket.SUBMISSIONS, content_key(digest), bundle)
+        unpack(bundle, submission, BUNDLE_LIMITS)
+
+    async def _train_fold(self, execution: Execution, problem: ProblemOnHost, submission: Path, fold: int) -> None:
+        """Train, upload, report. Raises `FoldFailedError`; if cancelled, ends the sandbox first."""
+        async with self._slots:
+            BUSY_SLOTS.inc()
+            try:
+                result = await self._in_sandbox(execution, problem, submission, fold)
+            finally:
+                BUSY_SLOTS.dec()
+        FOLDS.labels(result.outcome.value).inc()
+        FOLD_SECONDS.observe(result.wall_time_s)
+        report = await asyncio.to_thread(self._upload, execution, fold, result)
+        if isinstance(report, FailedReport):
+            raise FoldFailedError(report)
+        await self._reporter.report(report)
+
+    async def _in_sandbox(self, execution: Execution, problem: ProblemOnHost, submission: Path, fold: int) -> FoldResult:
+        stopped = Stopped()
+        predictions = submission.parent / f"predictions-{fold}.tar"
+        work = asyncio.ensure_future(
+            asyncio.to_thread(
+                train_fold,
+                self._stations,
+                problem.local,
+                problem.folds[fold],
+                submission,
+                execution.request.limits,
+                predictions,
+                stopped,
+            )
+        )
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # A thread can't be cancelled, its sandbox can; its files must stay until it is gone.
+            stopped.set()
+            await asyncio.wait({work})
+            raise
+
+    def _upload(self, execution: Execution, fold: int, result: FoldResult) -> FoldTrainedReport | FailedReport:
+        pool, run_id = execution.request.pool, execution.request.run_id
+        log_digest = hashlib.sha256(result.log).hexdigest()
+        self._store.put_bytes(Bucket.RUNS, log_key(pool, run_id, fold, log_digest), result.log)
+        about = {**execution.about(), "fold": fold, "log_digest": log_digest}
+        if result.predictions is not None:
+            digest = hashlib.sha256(result.predictions.read_bytes()).hexdigest()
+            self._store.put_file(Bucket.RUNS, predictions_key(pool, run_id, fold, digest), result.predictions)
+            return FoldTrainedReport.model_validate({**about, "predictions_digest": digest, "usage": result.usage})
+        traceback_digest = None
+        if result.traceback is not None:
+            content = result.traceback.encode()
+            traceback_digest = hashlib.sha256(content).hexdigest()
+            self._store.put_bytes(Bucket.RUNS, traceback_key(pool, run_id, traceback_digest), content)
+        ending = {"outcome": result.outcome, "reason": result.reason[:MAX_REASON_LENGTH], "traceback_digest": traceback_digest}
+        return FailedReport.model_validate({**about, **ending})
