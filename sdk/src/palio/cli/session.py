@@ -1,0 +1,59 @@
+"""Which server a command speaks to, and as whom."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Callable, TypeVar
+
+import click
+
+from palio.client import Client
+from palio.contract_errors import KitError
+from palio.credentials import Credentials
+from palio.kit_folder import Origin, origin_of
+
+DEFAULT_SERVER = "http://127.0.0.1:8700"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+server_option = click.option(
+    "--server",
+    envvar="PALIO_SERVER",
+    metavar="URL",
+    help=f"Address of the platform. [env: PALIO_SERVER; default: the kit's, that of the last login, or {DEFAULT_SERVER}]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+
+
+def credentials() -> Credentials:
+    """What this user's configuration folder holds."""
+    return Credentials.load(Path(click.get_app_dir("palio")))
+
+
+def server_address(server: str | None, origin: Origin | None = None) -> str:
+    """The server meant: the one named, the kit's, that of the last login, or the default."""
+    address = server or (origin.server if origin else None) or credentials().current or DEFAULT_SERVER
+    address = address.rstrip("/")
+    return address if "://" in address else f"http://{address}"
+
+
+def connect(server: str | None, origin: Origin | None = None) -> Client:
+    """A client for the server meant, with the token of PALIO_TOKEN or of the login there, if there is one."""
+    address = server_address(server, origin)
+    login = credentials().logins.get(address)
+    return Client(address, os.environ.get("PALIO_TOKEN") or (login.token if login else None))
+
+
+def named_challenge(challenge: str | None, origin: Origin | None) -> str:
+    """The challenge named, or the kit's; raises KitError if there is neither."""
+    if challenge is not None:
+        return challenge
+    if origin is None:
+        raise KitError("Which challenge? Name it with --challenge; a kit from `palio start` knows its own.")
+    return origin.challenge
+
+
+def here() -> Origin | None:
+    """Where the kit in the current folder came from."""
+    return origin_of(Path.cwd())

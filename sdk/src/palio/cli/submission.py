@@ -1,0 +1,174 @@
+"""`palio submit`, `status` and `logs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from palio.cli.session import connect, here, json_option, named_challenge, server_option
+from palio.client import Client
+from palio.client.answers import Submission
+from palio.contract_errors import KitError
+from palio.kit_folder import find_target, read_elements
+from palio.score_table import print_scores, seconds
+from palio.terminal import messages, plain, print_json, results, say
+
+challenge_option = click.option("--challenge", metavar="ID", help="The challenge. [default: that of the kit]")
+
+
+@click.command()
+@click.argument("where", nargs=-1, metavar="[KIT] [SUBMISSION]")
+@click.option("--kit", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The kit's folder. [default: .]")
+@click.option("--submission", help="Its name in submissions/, or its folder. [default: yours, if you have only one]")
+@click.option("--name", help="Name on the board. [default: that of the submission's folder]")
+@click.option("--watch", is_flag=True, help="Wait for the scores, and print them.")
+@challenge_option
+@server_option
+@json_option
+def submit(
+    *,
+    where: tuple[str, ...],
+    kit: Path | None,
+    submission: str | None,
+    name: str | None,
+    challenge: str | None,
+    server: str | None,
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """Hand in a submission: the files of its folder that the challenge asks for.
+
+    With --watch, the exit code is 1 if it fails.
+
+    \b
+    Examples:
+      palio submit iris --watch
+      palio submit iris my_forest --name "forest, 50 trees"
+    """
+    target = find_target(where, kit, submission)
+    challenge = named_challenge(challenge, target.origin)
+    with connect(server, target.origin) as client:
+        files = read_elements(target.submission, client.challenge(challenge)["elements"])
+        handed_in = client.submit(challenge, name or target.submission.name, files)
+        say(f"Submitted {target.submission.name} to {challenge} as {handed_in['name']} ({handed_in['id']}).", "green")
+        if watch:
+            _report(_watch(client, handed_in["id"]), as_json=as_json)
+            return
+    if as_json:
+        print_json(handed_in)
+    say(f"See how it goes: palio status {handed_in['id']}")
+
+
+@click.command()
+@click.argument("submission", required=False)
+@click.option("--watch", is_flag=True, help="Wait until it is scored or failed.")
+@challenge_option
+@server_option
+@json_option
+def status(submission: str | None, challenge: str | None, server: str | None, *, watch: bool, as_json: bool) -> None:
+    """Show a submission by its id or name; without one, list your team's.
+
+    \b
+    Examples:
+      palio status --challenge iris
+      palio status my_forest --challenge iris
+      palio status 0b7f0c9e-6f0e-4a42-9d55-0a1c9a5b8d1e --watch
+    """
+    with connect(server, here()) as client:
+        if submission is None:
+            _print_list(client.submissions(named_challenge(challenge, here())), as_json=as_json)
+            return
+        submission_id = _identified(client, submission, challenge)
+        _report(_watch(client, submission_id) if watch else client.submission(submission_id), as_json=as_json)
+
+
+@click.command()
+@click.argument("submission", required=False)
+@challenge_option
+@server_option
+def logs(submission: str | None, challenge: str | None, server: str | None) -> None:
+    """Print what a submission printed, by its id or name; without one, your newest.
+
+    \b
+    Example:
+      palio logs my_forest --challenge iris
+    """
+    with connect(server, here()) as client:
+        text = client.log(_identified(client, submission, challenge))
+    results().print(plain(text), end="", soft_wrap=True)
+
+
+def _identified(client: Client, submission: str | None, challenge: str | None) -> str:
+    """The id of a submission given by id or name, or of the newest; raises KitError if there is none."""
+    if submission is not None and _is_id(submission):
+        return submission
+    challenge = named_challenge(challenge, here())
+    own = sorted(client.submissions(challenge), key=lambda item: item["submitted_at"])
+    matching = [item for item in own if submission in {None, item["name"]}]
+    if not matching:
+        raise KitError(
+            f"Your team has no submission {submission or ''} in {challenge}; `palio status` lists them.".replace("  ", " ")
+        )
+    return matching[-1]["id"]
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _watch(client: Client, submission: str) -> Submission:
+    """Follow a submission to its end, showing its folds."""
+    found: Submission = {}
+    console = messages()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("folds"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("waiting", total=None)
+        for found in client.watch(submission):
+            done, n_folds = found.get("folds_done", 0), found.get("n_folds")
+            progress.update(task, description=found["state"], completed=done, total=n_folds)
+            if not console.is_terminal:
+                say(f"{found['state']}: {done} of {n_folds} folds" if n_folds else found["state"])
+    return found
+
+
+def _report(found: Submission, *, as_json: bool) -> None:
+    """Print a submission; ends with exit code 1 if it failed."""
+    if as_json:
+        print_json(found)
+    elif found["state"] == "scored":
+        console = results()
+        console.print(plain(f"{found['name']} by {found.get('team', 'your team')} in {found['challenge']}", "bold"))
+        print_scores(console, found)
+        times = [f"{part} {seconds(found.get(f'{part}_time_s'))}" for part in ("train", "valid", "test")]  # type: ignore[arg-type]
+        console.print(plain(f"Time: {', '.join(times)}"))
+    if found["state"] != "failed":
+        if not as_json and found["state"] != "scored":
+            results().print(
+                plain(f"{found['name']}: {found['state']}, {found.get('folds_done', 0)} of {found.get('n_folds')} folds")
+            )
+        return
+    if found.get("traceback"):
+        say(str(found["traceback"]).rstrip())
+    say(f"{found.get('outcome')}: {found.get('reason') or 'no reason was given'}", "bold red")
+    raise click.exceptions.Exit(1)
+
+
+def _print_list(submissions: list[Submission], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"items": submissions})
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "state", "outcome", "submitted (UTC)", "id"):
+        table.add_column(heading, no_wrap=heading == "id")
+    for item in submissions:
+        cells = (item["name"], item["state"], item.get("outcome") or "-", item["submitted_at"][:19].replace("T", " "), item["id"])
+        table.add_row(*(plain(cell) for cell in cells))
+    results().print(table)

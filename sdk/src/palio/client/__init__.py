@@ -1,0 +1,6 @@
+"""The platform's HTTP API from Python: `Client`, and the errors it raises."""
+
+from palio.client.api import FINAL_STATES, Client
+from palio.client.errors import ApiError, Fault, ServerUnreachableError
+
+__all__ = ["FINAL_STATES", "ApiError", "Client", "Fault", "ServerUnreachableError"]

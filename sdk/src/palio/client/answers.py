@@ -1,0 +1,162 @@
+"""The shapes of the API's answers, as far as clients use them. Servers may add members; clients pass them over."""
+
+from __future__ import annotations
+
+from typing import Optional, TypedDict
+
+#: Part (`train`, `valid`, `test`) to score; None where it is not to be seen, or no number.
+PartScores = dict[str, Optional[float]]
+
+
+class Team(TypedDict):
+    """A team."""
+
+    id: str
+    name: str
+
+
+class User(TypedDict, total=False):
+    """An account; `team` and `email` only of one's own."""
+
+    id: str
+    name: str
+    email: str
+    administrator: bool
+    team: Team
+
+
+class Token(TypedDict):
+    """Proof of a login."""
+
+    token: str
+    #: ISO 8601, UTC.
+    expires_at: str
+
+
+class Metric(TypedDict):
+    """What a table must know of a metric."""
+
+    name: str
+    precision: int
+    is_lower_the_better: bool
+
+
+class Join(TypedDict):
+    """A team's entry into a challenge."""
+
+    challenge: str
+    team_id: str
+    state: str
+
+
+class Challenge(TypedDict, total=False):
+    """A challenge; the members from `metrics` on come only where one challenge is asked for."""
+
+    id: str
+    title: str
+    problem: str
+    phase: str
+    opens_at: str
+    code_opens_at: str
+    closes_at: str
+    teams: int
+    submissions: int
+    metrics: list[Metric]
+    n_folds: int
+    #: File names of a submission.
+    elements: list[str]
+    score_kind: str
+    has_test_set: bool
+    joined: bool | None
+
+
+class Problem(TypedDict, total=False):
+    """A version of a problem, for its organiser."""
+
+    id: str
+    version: int
+    state: str
+    outcome: str | None
+    reason: str | None
+    detail: str | None
+    title: str | None
+    n_folds: int | None
+    metrics: list[Metric] | None
+    elements: list[str] | None
+
+
+class Fold(TypedDict, total=False):
+    """Scores of one fold by metric; `times` in seconds by part only where the training ran here."""
+
+    fold: int
+    scores: dict[str, PartScores]
+    times: dict[str, float]
+
+
+class Scores(TypedDict):
+    """All scores of a submission."""
+
+    bagged: dict[str, PartScores]
+    folds: list[Fold]
+
+
+class Submission(TypedDict, total=False):
+    """A submission; from `folds_done` on only where one is asked for."""
+
+    id: str
+    name: str
+    team: str
+    challenge: str
+    #: uploaded, queued, training, trained, scored, failed or withdrawn.
+    state: str
+    outcome: str | None
+    submitted_at: str
+    folds_done: int
+    n_folds: int
+    reason: str | None
+    traceback: str | None
+    scores: Scores | None
+    metrics: list[Metric]
+    train_time_s: float | None
+    valid_time_s: float | None
+    test_time_s: float | None
+    peak_memory_bytes: int | None
+    finished_at: str | None
+    files: list[str]
+    owned: bool
+
+
+class BoardRow(TypedDict, total=False):
+    """A line of a board; times in seconds."""
+
+    rank: int
+    team: str
+    submission: str
+    submission_id: str
+    scores: PartScores
+    test_scores: PartScores
+    train_time_s: float | None
+    valid_time_s: float | None
+    test_time_s: float | None
+    peak_memory_bytes: int | None
+    submitted_at: str
+
+
+class Board(TypedDict):
+    """A leaderboard."""
+
+    challenge: str
+    board: str
+    position: int
+    metrics: list[Metric]
+    rows: list[BoardRow]
+
+
+class Environment(TypedDict):
+    """What a challenge's submissions run in."""
+
+    #: Such as "3.11".
+    python_version: str
+    #: A requirements file with hashes.
+    requirements: str
+    digest: str

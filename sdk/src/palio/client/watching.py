@@ -1,0 +1,81 @@
+"""Following a submission to its end: by the server's stream, and by asking again where that does not hold."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Callable, cast
+
+import httpx
+
+from palio.client.answers import Submission
+from palio.client.errors import ApiError, ServerUnreachableError
+from palio.client.events import lines_of, parse_events
+
+#: States after which nothing changes any more.
+FINAL_STATES = frozenset({"scored", "failed", "withdrawn"})
+
+#: A stream that is silent for this long is given up and the state asked for: the connection may be dead.
+SILENCE_S = 20.0
+#: Between two questions where there is no stream.
+POLL_S = 1.0
+#: Questions in a row without an answer before giving up; a server that restarts is back by then.
+PATIENCE = 20
+
+_FIRST_ERROR = 400
+
+
+def watched(http: httpx.Client, submission: str, ask: Callable[[], Submission], headers: dict[str, str]) -> Iterator[Submission]:
+    """The submission at once and after each change, until its state is final.
+
+    Reads the stream while it gives something; whenever it breaks, ends early or stays silent, asks for the state, waits a
+    moment and tries the stream again. Raises ServerUnreachableError after 20 questions without an answer, and ApiError if the
+    server refuses.
+    """
+    last: Submission | None = None
+    for found in _states(http, submission, ask, headers):
+        if found != last:
+            yield found
+        last = found
+        if found.get("state") in FINAL_STATES:
+            return
+
+
+def _states(http: httpx.Client, submission: str, ask: Callable[[], Submission], headers: dict[str, str]) -> Iterator[Submission]:
+    """The submission again and again, for ever."""
+    unanswered = 0
+    while True:
+        # Broken, silent, refused or garbled: whichever it was, the question below tells what to make of it.
+        with suppress(httpx.HTTPError, ValueError):
+            for found in _streamed(http, submission, headers):
+                unanswered = 0
+                yield found
+        try:
+            found = ask()
+        except (ServerUnreachableError, ApiError) as error:
+            unanswered += 1
+            if unanswered >= PATIENCE or _is_refusal(error):
+                raise
+        else:
+            unanswered = 0
+            yield found
+        time.sleep(POLL_S)
+
+
+def _streamed(http: httpx.Client, submission: str, headers: dict[str, str]) -> Iterator[Submission]:
+    """What the stream says, until it ends; nothing if there is none."""
+    timeout = httpx.Timeout(SILENCE_S)
+    accept = {"Accept": "text/event-stream", **headers}
+    with http.stream("GET", f"/v1/submissions/{submission}/stream", headers=accept, timeout=timeout) as response:
+        if response.status_code >= _FIRST_ERROR:
+            return
+        for event in parse_events(lines_of(response.iter_bytes())):
+            if event.event == "submission":
+                yield cast("Submission", json.loads(event.data))
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether asking again cannot help: the server understood and said no."""
+    return isinstance(error, ApiError) and error.status < 500  # noqa: PLR2004 - from 500 on it is the server's fault

@@ -1,0 +1,111 @@
+"""The same computations by either library: under ramp-workflow as a script, under palio as an imported module.
+
+As a script it answers until its standard input ends: a line `[function, arguments]` as JSON in, a line with the result out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+#: Every metric to the arguments that it is made with.
+CLASSIFIERS: dict[str, dict[str, Any]] = {
+    "Accuracy": {},
+    "BalancedAccuracy": {},
+    "ClassificationError": {},
+    "F1Above": {"threshold": 0.3},
+    "MacroAveragedRecall": {},
+    "NegativeLogLikelihood": {},
+    "NormalizedGini": {},
+    "SoftAccuracy": {"score_matrix": None},
+}
+BINARY: dict[str, dict[str, Any]] = {"ROCAUC": {}, "BrierScore": {}, "BrierSkillScore": {}}
+REGRESSORS: dict[str, dict[str, Any]] = {"RMSE": {}, "RelativeRMSE": {}, "NormalizedRMSE": {}, "MARE": {}}
+
+
+def multiclass_scores(rw: Any, cases: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Scores of cases with `n_classes`, `labels` (n_rows,), `y_pred` (n_rows, n_classes) and its `dtype`."""
+    return [_multiclass_scores(rw, case) for case in cases]
+
+
+def _multiclass_scores(rw: Any, case: dict[str, Any]) -> dict[str, float]:
+    n_classes = case["n_classes"]
+    make = rw.prediction_types.make_multiclass(label_names=list(range(n_classes)))
+    truth = make(y_true=np.array(case["labels"]))
+    predictions = make(y_pred=np.array(case["y_pred"], dtype=case["dtype"]))
+    scores = {}
+    for name, options in {**CLASSIFIERS, **(BINARY if n_classes == 2 else {})}.items():
+        filled = {key: _soft_matrix(n_classes) if value is None else value for key, value in options.items()}
+        scores[name] = float(getattr(rw.score_types, name)(**filled).score_function(truth, predictions))
+    return scores
+
+
+def _soft_matrix(n_classes: int) -> Any:
+    distance = np.abs(np.subtract.outer(np.arange(n_classes), np.arange(n_classes)))
+    return np.clip(1 - distance / 2, 0, 1)
+
+
+def regression_scores(rw: Any, cases: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Scores of cases with `y_true` and `y_pred`: (n_rows,) or (n_rows, n_targets)."""
+    return [_regression_scores(rw, case) for case in cases]
+
+
+def _regression_scores(rw: Any, case: dict[str, Any]) -> dict[str, float]:
+    truth, predicted = np.array(case["y_true"]), np.array(case["y_pred"])
+    names = [f"target {index}" for index in range(truth.shape[1])] if truth.ndim == 2 else []
+    make = rw.prediction_types.make_regression(label_names=names)
+    pair = make(y_true=truth), make(y_pred=predicted)
+    return {name: float(getattr(rw.score_types, name)().score_function(*pair)) for name in REGRESSORS}
+
+
+def bags(rw: Any, cases: list[dict[str, Any]]) -> list[Any]:
+    """Bagged predictions of cases with `n_rows`, `n_columns` (0: regression) and folds of `rows` and `y_pred`."""
+    return [_bag(rw, case) for case in cases]
+
+
+def _bag(rw: Any, case: dict[str, Any]) -> Any:
+    n_columns = case["n_columns"]
+    kinds = rw.prediction_types
+    make = kinds.make_multiclass(label_names=list(range(n_columns))) if n_columns else kinds.make_regression(label_names=[])
+    spread = []
+    for fold in case["folds"]:
+        whole = make(n_samples=case["n_rows"])
+        whole.set_valid_in_train(make(y_pred=np.array(fold["y_pred"])), np.array(fold["rows"]))
+        spread.append(whole)
+    combined = make.combine(spread)
+    valid = combined.valid_indexes
+    combined.set_slice(valid)
+    return [valid.tolist(), combined.y_pred.tolist()]
+
+
+def trial(_: Any, kit: str, submission: str) -> dict[str, Any]:
+    """What ramp-workflow itself makes of a submission: scores of each fold, and bagged."""
+    utils = {name: import_module(f"rampwf.utils.{name}") for name in ("combine", "submission", "testing")}
+    get_score_cv_bags = utils["combine"].get_score_cv_bags
+    problem = utils["testing"].assert_read_problem(kit)
+    train, test = problem.get_train_data(path=kit), problem.get_test_data(path=kit)
+    y, y_test = train[1], test[1]
+    cv = list(problem.get_cv(*train))
+    folds = [utils["submission"].run_submission_on_cv_fold(problem, submission, fold, *train, *test) for fold in cv]
+    bagged: dict[str, dict[str, float]] = {}
+    for metric in problem.score_types:
+        valid = get_score_cv_bags(metric, [fold[0] for fold in folds], problem.Predictions(y_true=y), [is_[1] for is_ in cv])
+        tested = get_score_cv_bags(metric, [fold[1] for fold in folds], problem.Predictions(y_true=y_test))
+        bagged[metric.name] = {"valid": float(valid[1][-1]), "test": float(tested[1][-1])}
+    scores = [frame.drop(columns="time").to_dict() for _, _, frame in folds]
+    return {"folds": scores, "bagged": bagged}
+
+
+if __name__ == "__main__":
+    import rampwf
+
+    warnings.simplefilter("ignore")
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        function, arguments = json.loads(line)
+        print(json.dumps(globals()[function](rampwf, *arguments)), file=answers, flush=True)

@@ -1,0 +1,121 @@
+"""The same input gives the same number as ramp-workflow 0.7.0, to 1e-12."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ramp_reference
+
+import palio
+from palio.kit_folder import Target
+from palio.trial_process import run_trial
+
+ROOT = Path(__file__).resolve().parents[3]
+Ramp = Callable[..., Any]
+
+
+def _multiclass_cases() -> list[dict[str, Any]]:
+    random = np.random.default_rng(57)
+    cases = []
+    for n_classes in (2, 2, 2, 3, 4, 7):
+        for n_rows in (12, 60, 300):
+            for dtype in ("float64", "float32"):
+                proba = random.dirichlet(np.full(n_classes, 0.4), size=n_rows)
+                # Certainty, right and wrong: where logarithms and clipping bite.
+                proba[: n_rows // 4] = np.eye(n_classes)[random.integers(0, n_classes, n_rows // 4)]
+                labels = np.concatenate([np.arange(n_classes), random.integers(0, n_classes, n_rows - n_classes)])
+                cases.append({"n_classes": n_classes, "labels": labels.tolist(), "y_pred": proba.tolist(), "dtype": dtype})
+    return cases
+
+
+def _regression_cases() -> list[dict[str, Any]]:
+    random = np.random.default_rng(58)
+    cases = []
+    for shape in ((5,), (200,), (40, 3), (7, 1)):
+        truth = random.normal(10, 3, shape)
+        cases += [
+            {"y_true": truth.tolist(), "y_pred": (truth + random.normal(0, 2, shape)).tolist()},
+            {"y_true": truth.tolist(), "y_pred": truth.tolist()},
+        ]
+    return cases
+
+
+def _bag_cases() -> list[dict[str, Any]]:
+    random = np.random.default_rng(59)
+    cases = []
+    for n_columns in (0, 2, 5):
+        for n_folds in (1, 2, 6):
+            folds = []
+            for _ in range(n_folds):
+                rows = random.choice(30, size=9, replace=False)
+                # Beyond [0, 1] too: predictions need not be probabilities before they are combined.
+                y_pred = random.normal(0.3, 0.6, (9, n_columns) if n_columns else 9)
+                folds.append({"rows": rows.tolist(), "y_pred": y_pred.tolist()})
+            cases.append({"n_rows": 30, "n_columns": n_columns, "folds": folds})
+    return cases
+
+
+def _assert_same(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> None:
+    assert len(ours) == len(theirs)
+    for case, (our, their) in enumerate(zip(ours, theirs, strict=True)):
+        assert our.keys() == their.keys()
+        for name, score in our.items():
+            same = math.isclose(score, their[name], rel_tol=1e-12, abs_tol=1e-12) or (
+                math.isnan(score) and math.isnan(their[name])
+            )
+            assert same, (case, name, score, their[name])
+
+
+def test_every_classification_metric_gives_the_number_that_ramp_gives(ramp: Ramp) -> None:
+    cases = _multiclass_cases()
+    with warnings.catch_warnings():
+        # scikit-learn remarks that float32 rows do not sum to 1 exactly; RAMP's side ignores it as well.
+        warnings.filterwarnings("ignore", message="The y_prob values do not sum to one")
+        ours = ramp_reference.multiclass_scores(palio, cases)
+    _assert_same(ours, ramp("multiclass_scores", cases))
+
+
+def test_every_regression_metric_gives_the_number_that_ramp_gives(ramp: Ramp) -> None:
+    cases = _regression_cases()
+    _assert_same(ramp_reference.regression_scores(palio, cases), ramp("regression_scores", cases))
+
+
+def test_every_public_metric_is_compared_with_ramp() -> None:
+    bases = {"BaseScoreType", "ClassifierBaseScoreType"}
+    compared = {*ramp_reference.CLASSIFIERS, *ramp_reference.BINARY, *ramp_reference.REGRESSORS}
+    assert compared == set(palio.score_types.__all__) - bases
+
+
+def test_bagging_gives_the_predictions_that_ramp_gives(ramp: Ramp) -> None:
+    cases = _bag_cases()
+    for ours, theirs in zip(ramp_reference.bags(palio, cases), ramp("bags", cases), strict=True):
+        assert ours[0] == theirs[0]
+        np.testing.assert_allclose(ours[1], theirs[1], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("submission", ["starting_kit", "discriminant"])
+def test_a_ramp_kit_gets_the_scores_that_ramp_gives_it_on_every_part_of_every_fold(
+    ramp: Ramp, ramp_python: Path, tmp_path: Path, submission: str
+) -> None:
+    kit = tmp_path / "ramp_iris"
+    shutil.copytree(ROOT / "tests" / "kits" / "ramp_iris", kit)
+    # The kit's environment, which has no palio: `palio test` must bring its own.
+    (kit / ".venv").symlink_to(ramp_python.parent.parent)
+    folder = kit / "submissions" / submission
+
+    ours = run_trial(Target(kit, folder))
+    theirs = ramp("trial", str(kit), str(folder))
+
+    assert ours.succeeded, ours
+    assert len(ours.folds) == len(theirs["folds"]) == 2
+    for our_fold, their_fold in zip(ours.folds, theirs["folds"], strict=True):
+        _assert_same(list(our_fold["scores"].values()), [their_fold[name] for name in our_fold["scores"]])
+    assert ours.bagged is not None
+    _assert_same(list(ours.bagged.values()), [theirs["bagged"][name] for name in ours.bagged])
