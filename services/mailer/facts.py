@@ -1,0 +1,151 @@
+"""What a mail says, gathered when it is written: from the ledger, from what the mailer knows, and unsealed only now.
+
+So a person whose key was destroyed in the meantime gets no mail, and no name lies about in the clear.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, text
+
+from services.mailer.outbox import Claimed
+from services.mailer.tracebacks import one_line, read_traceback
+from shared.artefacts import Store
+from shared.events import Event, Metric, Outcome, RecordedEvent, ScoreComputed, ScoringFailed, TrainingFinished
+from shared.ledger import read_after
+from shared.vault import ERASED, unseal, unseal_all
+
+#: A score whose metric is not known by name; enough digits to tell two apart.
+DEFAULT_PRECISION = 4
+
+NAMES = text("""
+    SELECT u.name AS user_name, u.email, t.name AS team, t.sealed_for, s.name AS submission, c.challenge_id, c.title, c.problem_id
+    FROM mailer.submissions s JOIN mailer.challenges c USING (challenge_id) JOIN mailer.teams t USING (team_id), mailer.users u
+    WHERE s.submission_id = :submission_id AND u.user_id = :user_id
+""")
+PROBLEM = text("SELECT metrics, score_kind FROM mailer.problems WHERE problem_id = :problem_id AND version = :version")
+
+
+class NobodyToWriteToError(Exception):
+    """The person asked to be forgotten."""
+
+
+#: How the folds' scores become one.
+ScoreKind = Literal["bag", "mean"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A line of the score table, as it is printed."""
+
+    metric: str
+    value: str
+    better: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no score. `is_ours`: the kit's or the platform's fault, not the team's."""
+
+    outcome: Outcome
+    reason: str
+    is_ours: bool
+    traceback: str | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a mail says. Names are one line each, without control characters, and otherwise as people wrote them."""
+
+    cause: RecordedEvent
+    name: str
+    email: str
+    team: str
+    submission: str
+    challenge: str
+    submission_url: str
+    challenge_url: str
+    scores: tuple[Score, ...] = ()
+    score_kind: ScoreKind = "bag"
+    failure: Failure | None = None
+
+
+NO_SCORES: tuple[tuple[Score, ...], ScoreKind] = ((), "bag")
+
+
+class FactFinder:
+    """Gathers the facts of a mail. Blocks: call it in a thread. `origin` is without a slash at the end."""
+
+    def __init__(self, engine: Engine, store: Store, origin: str) -> None:
+        self._engine = engine
+        self._store = store
+        self._origin = origin
+
+    def find(self, mail: Claimed) -> Facts:
+        """Everything that the mail says. Raises `NobodyToWriteToError`, and the store's errors while it is away."""
+        with self._engine.connect() as connection:
+            cause = read_after(connection, mail.caused_at_position - 1, 1)[0]
+            event = cause.event()
+            row = connection.execute(NAMES, {"submission_id": mail.submission_id, "user_id": mail.user_id}).one()
+            name, email = unseal_all(connection, [(mail.user_id, row.user_name), (mail.user_id, row.email)])
+            if email == ERASED:
+                raise NobodyToWriteToError("this person's key is destroyed")
+            team = unseal(connection, row.sealed_for, row.team) if row.sealed_for else row.team
+            scores, kind = _scores(connection, row.problem_id, event) if isinstance(event, ScoreComputed) else NO_SCORES
+        return Facts(
+            cause=cause,
+            name=one_line(name),
+            email=email,
+            team=one_line(team),
+            submission=one_line(row.submission),
+            challenge=one_line(row.title),
+            submission_url=f"{self._origin}/submissions/{mail.submission_id}",
+            challenge_url=f"{self._origin}/challenges/{row.challenge_id}",
+            scores=scores,
+            score_kind=kind,
+            # After the connection is given back: the object store may be slow.
+            failure=self._failure(event),
+        )
+
+    def _failure(self, event: Event) -> Failure | None:
+        if isinstance(event, ScoringFailed):
+            # The detail is the traceback of the organiser's code, which is not this person's to read.
+            return Failure(Outcome(event.outcome), one_line(event.reason), is_ours=True, traceback=None)
+        if not isinstance(event, TrainingFinished):
+            return None
+        traceback = None
+        if event.traceback_digest is not None:
+            traceback = read_traceback(self._store, event.pool, event.run_id, event.traceback_digest)
+        return Failure(event.outcome, one_line(event.reason), event.outcome.is_ours, traceback)
+
+
+def _scores(connection: Connection, problem_id: str, event: ScoreComputed) -> tuple[tuple[Score, ...], ScoreKind]:
+    row = connection.execute(PROBLEM, {"problem_id": problem_id, "version": event.problem_version}).one()
+    known = {metric.name: metric for metric in map(Metric.model_validate, json.loads(row.metrics))}
+    scores = public_scores(event, row.score_kind).items()
+    return tuple(score_line(name, value, known.get(name)) for name, value in scores), row.score_kind
+
+
+def public_scores(event: ScoreComputed, kind: ScoreKind) -> dict[str, float | None]:
+    """What the public board shows: validation scores over all folds, and none on the test set. None where a fold has none."""
+    if kind == "bag":
+        return {each.metric: each.valid[-1] if each.valid else None for each in event.bagged}
+    by_metric: dict[str, list[float | None]] = {}
+    for fold in event.folds:
+        by_metric.setdefault(fold.metric, []).append(fold.valid)
+    return {metric: _mean(values) for metric, values in by_metric.items()}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return fmean(present) if len(present) == len(values) else None
+
+
+def score_line(name: str, value: float | None, metric: Metric | None) -> Score:
+    """A score as its metric wants it printed."""
+    precision = DEFAULT_PRECISION if metric is None else max(metric.precision, 0)
+    better = "" if metric is None else ("lower is better" if metric.is_lower_the_better else "higher is better")
+    return Score(one_line(name), "none" if value is None else f"{value:.{precision}f}", better)

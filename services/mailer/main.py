@@ -1,0 +1,56 @@
+"""Puts the mailer together and runs it."""
+
+import asyncio
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from services.mailer.delivery import Delivery
+from services.mailer.facts import FactFinder
+from services.mailer.letters import Letters, domain_of
+from services.mailer.outbox import Outbox
+from services.mailer.reactions import SCHEMA, handlers
+from services.mailer.smtp import MailServer
+from shared.artefacts import Store
+from shared.bus.connection import connect
+from shared.bus.consumer import Consumer
+from shared.bus.doorbell import Doorbell
+from shared.bus.service import run_bus_service
+from shared.bus.topology import event_queue
+from shared.database import make_engine
+from shared.events import Service
+from shared.ledger import Projection
+from shared.settings import MailerSettings
+from shared.telemetry import Readiness, configure_logging
+
+
+def main() -> None:
+    """Mail until SIGTERM."""
+    settings = MailerSettings()
+    configure_logging("mailer", settings.log_level)
+    readiness = Readiness()
+    readiness.blocked("start", "connecting")
+    engine = make_engine(settings)
+    doorbell = Doorbell(Projection(SCHEMA, engine, handlers(domain_of(settings.mail_from)), readiness))
+
+    async def mail() -> None:
+        delivery = Delivery(
+            Outbox(engine),
+            FactFinder(engine, Store(settings), str(settings.origin).rstrip("/")),
+            Letters(),
+            MailServer(settings),
+            settings.mail_from,
+        )
+
+        async def take_in(message: AbstractIncomingMessage) -> None:
+            await doorbell.handle(message)
+            delivery.ring()
+
+        # Before anything is sent: an outbox that is made again learns from MailSent what has been sent already.
+        await doorbell.ring()
+        connection = await connect(settings, "mailer")
+        async with connection, asyncio.TaskGroup() as tasks:
+            tasks.create_task(Consumer(connection, event_queue(Service.MAILER), take_in, readiness).run())
+            tasks.create_task(delivery.run())
+            readiness.clear("start")
+
+    run_bus_service(settings, readiness, mail)

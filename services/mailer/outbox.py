@@ -1,0 +1,150 @@
+"""The mails that are to be sent, and what became of each: every step is one short transaction.
+
+States: pending → sending → sent, failed (the mail server will never take it, or it took too long) or dropped (nobody to
+write to, or no news any more). A mail that is `sending` when its claim ends belongs to a sender that died; whoever comes next
+takes it again. The server may have taken it already: it is then sent twice, with the same Message-ID. For news of a
+submission that is the lesser evil; a mail that must not come twice would need its own kind of claim.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from prometheus_client import Counter, Gauge
+from sqlalchemy import Connection, Engine, text
+
+from shared.events import MailSent, Metadata, RecordedEvent
+from shared.ledger import DuplicateEventError, NewEvent, append, derived_id
+
+MAILS = Counter("palio_mails_total", "Mails, by kind and what became of them", ["kind", "result"])
+WAITING = Gauge("palio_mails_waiting", "Mails that are to be sent")
+
+#: A conversation with the mail server ends before this (`services.mailer.smtp`), so a claim is outlived only by the dead.
+CLAIM = timedelta(minutes=3)
+#: From the cause on. After three days a mail about a submission is no news, and a mail server that was away for so long
+#: would get all of them at once.
+GIVE_UP = timedelta(days=3)
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(hours=2)
+#: Enough for what a mail server says; its words may be long.
+MAX_ERROR_LENGTH = 500
+
+# SKIP LOCKED: two senders who look at the same time take different mails.
+TAKE = text("""
+    UPDATE mailer.outbox SET state = 'sending', attempts = attempts + 1, next_attempt_at = now() + :claim
+    WHERE mail_id = (
+        SELECT mail_id FROM mailer.outbox
+        WHERE state IN ('pending', 'sending') AND next_attempt_at <= now()
+        ORDER BY next_attempt_at, caused_at_position LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING mail_id, kind, user_id, submission_id, caused_by, caused_at_position, message_id, attempts,
+        caused_at < now() - :give_up AS is_too_old
+""")
+SECONDS_TO_NEXT = text("""
+    SELECT extract(epoch FROM min(next_attempt_at) - now()) AS seconds, count(*) AS n_waiting
+    FROM mailer.outbox WHERE state IN ('pending', 'sending')
+""")
+# In both, the claim must still be ours, and each claim is one attempt more: a sender whose claim was taken over must not undo
+# what the next one does.
+PUT_BACK = text("""
+    UPDATE mailer.outbox SET state = 'pending', next_attempt_at = now() + :pause, last_error = :reason
+    WHERE mail_id = :mail_id AND state = 'sending' AND attempts = :attempts
+""")
+GIVE_UP_ON = text("""
+    UPDATE mailer.outbox SET state = :state, last_error = :reason
+    WHERE mail_id = :mail_id AND state = 'sending' AND attempts = :attempts
+""")
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A mail that this process is sending."""
+
+    mail_id: UUID
+    kind: str
+    user_id: UUID
+    submission_id: UUID
+    caused_by: UUID
+    caused_at_position: int
+    message_id: str
+    #: With this one.
+    attempts: int
+    is_too_old: bool
+
+
+def retry_after(attempts: int) -> timedelta:
+    """How long to wait after this many attempts: twice as long each time, up to a bound."""
+    # The exponent is bounded first: 2**attempts would leave the range of a timedelta long before the attempts end.
+    doublings = min(attempts - 1, 16)
+    return min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
+
+
+class Outbox:
+    """The table `mailer.outbox`. Every method blocks: call it in a thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def seconds_to_next(self) -> float | None:
+        """Until the next mail is due, 0 or less if one is; None if none waits."""
+        with self._engine.connect() as connection:
+            row = connection.execute(SECONDS_TO_NEXT).one()
+        WAITING.set(row.n_waiting)
+        return None if row.seconds is None else float(row.seconds)
+
+    def take(self) -> Claimed | None:
+        """Take the mail that is due first, if one is. From here on a death of this process means that it is sent again."""
+        with self._engine.begin() as connection:
+            row = connection.execute(TAKE, {"claim": CLAIM, "give_up": GIVE_UP}).one_or_none()
+        return None if row is None else Claimed(**row._mapping)  # noqa: SLF001  (SQLAlchemy's public name)
+
+    def sent(self, mail: Claimed, cause: RecordedEvent) -> None:
+        """Record that a mail server took it: state and event in one transaction. A second call changes nothing."""
+        event = MailSent(
+            mail_id=mail.mail_id,
+            kind=mail.kind,
+            user_id=mail.user_id,
+            caused_by=mail.caused_by,
+            message_id=mail.message_id,
+        )
+        metadata = Metadata(
+            correlation_id=cause.metadata.correlation_id, causation_id=cause.id, traceparent=cause.metadata.traceparent
+        )
+        try:
+            with self._engine.begin() as connection:
+                _mark_sent(connection, mail)
+                append(connection, [NewEvent(event, metadata, id=derived_id(mail.mail_id, "sent"))])
+        except DuplicateEventError:
+            # Another sender took over the claim and was quicker, so the fact is known.
+            with self._engine.begin() as connection:
+                _mark_sent(connection, mail)
+        MAILS.labels(mail.kind, "sent").inc()
+
+    def put_back(self, mail: Claimed, reason: str) -> timedelta:
+        """Let it be tried again later; returns when."""
+        pause = retry_after(mail.attempts)
+        values = {"mail_id": mail.mail_id, "attempts": mail.attempts, "pause": pause, "reason": reason[:MAX_ERROR_LENGTH]}
+        with self._engine.begin() as connection:
+            connection.execute(PUT_BACK, values)
+        MAILS.labels(mail.kind, "put_back").inc()
+        return pause
+
+    def failed(self, mail: Claimed, reason: str) -> None:
+        """Give it up: it can't be delivered."""
+        self._give_up(mail, "failed", reason)
+
+    def dropped(self, mail: Claimed, reason: str) -> None:
+        """Give it up: there is nobody to write to, or nothing new to say."""
+        self._give_up(mail, "dropped", reason)
+
+    def _give_up(self, mail: Claimed, state: str, reason: str) -> None:
+        values = {"mail_id": mail.mail_id, "attempts": mail.attempts, "state": state, "reason": reason[:MAX_ERROR_LENGTH]}
+        with self._engine.begin() as connection:
+            connection.execute(GIVE_UP_ON, values)
+        MAILS.labels(mail.kind, state).inc()
+
+
+def _mark_sent(connection: Connection, mail: Claimed) -> None:
+    """Whoever holds the claim by now: that the server took it is a fact."""
+    statement = text("UPDATE mailer.outbox SET state = 'sent', sent_at = now() WHERE mail_id = :mail_id AND state <> 'sent'")
+    connection.execute(statement, {"mail_id": mail.mail_id})

@@ -1,0 +1,136 @@
+"""The pages about challenges and submissions. Reading only, but for the button that joins a challenge."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+
+from services.portal.site import NOT_CACHED, Site
+from services.portal.upstream import Api, RefusedError, Visitor
+from services.portal.views import Board, Challenge, Challenges, Joined, Submission, Submissions
+
+GET_AND_HEAD = ["GET", "HEAD"]
+#: Slugs of challenges; anything else is not even asked for, so a path never reaches another endpoint of an API.
+ChallengeId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{1,62}$")]
+#: The end of a log that the page shows: the newest lines, few enough for a telephone. The whole log is one link away.
+SHOWN_LOG_BYTES = 64 * 1024
+#: Answers that mean: no log for this visitor.
+NO_LOG = frozenset({403, 404})
+STATES_WITH_LOG = frozenset({"training", "trained", "scored", "failed"})
+
+
+@dataclass(frozen=True)
+class LogEnd:
+    """The end of a log. `is_cut`: there is more before it."""
+
+    text: str
+    is_cut: bool
+
+
+async def log_end(reads: Api, submission: Submission, visitor: Visitor) -> LogEnd | None:
+    """The end of a log; None where there is none yet, or none for this visitor. Holds no more of it than it returns.
+
+    Who is logged in is asked for by trying: besides the team, administrators may read it.
+    """
+    if visitor.token is None or submission.state not in STATES_WITH_LOG:
+        return None
+    end = bytearray()
+    is_cut = False
+    try:
+        async for chunk in await reads.stream(f"/v1/submissions/{submission.id}/log", visitor):
+            end += chunk
+            if len(end) > SHOWN_LOG_BYTES:
+                is_cut = True
+                del end[:-SHOWN_LOG_BYTES]
+    except RefusedError as error:
+        if error.status in NO_LOG:
+            return None
+        raise
+    if is_cut:
+        # From the next whole line on, which also never begins inside a character.
+        del end[: end.find(b"\n") + 1]
+    return LogEnd(end.decode("utf-8", errors="replace"), is_cut)
+
+
+def challenge_routes(site: Site) -> APIRouter:
+    """The list of challenges, a challenge, its board, joining it."""
+    router = APIRouter()
+    reads = site.upstream.reads
+
+    @router.api_route("/", methods=GET_AND_HEAD)
+    async def challenges(request: Request) -> HTMLResponse:
+        session = await site.session(request)
+        listed = await reads.read("/v1/challenges", Challenges, session.visitor)
+        return site.page(request, "challenges.html", session, challenges=listed.items)
+
+    @router.api_route("/challenges/{challenge_id}", methods=GET_AND_HEAD)
+    async def challenge(request: Request, challenge_id: ChallengeId) -> HTMLResponse:
+        session = await site.session(request)
+        shown = await reads.read(f"/v1/challenges/{challenge_id}", Challenge, session.visitor)
+        own = []
+        if session.logged_in:
+            listed = await reads.read("/v1/submissions", Submissions, session.visitor, {"challenge": challenge_id})
+            own = listed.items
+        return site.page(
+            request,
+            "challenge.html",
+            session,
+            challenge=shown,
+            board=await public_board(challenge_id, session.visitor),
+            own_submissions=own,
+            wheel=site.wheels.newest(),
+            origin=site.origin,
+        )
+
+    @router.api_route("/challenges/{challenge_id}/board", methods=GET_AND_HEAD)
+    async def board(request: Request, challenge_id: ChallengeId) -> HTMLResponse:
+        # The board is the same for everyone, so the token is not even checked: many watch, and each change asks again.
+        visitor = site.cookies.visitor(request)
+        shown = await public_board(challenge_id, Visitor(position=visitor.position))
+        return site.fragment("_board.html", board=shown)
+
+    @router.post("/challenges/{challenge_id}/join")
+    async def join(request: Request, challenge_id: ChallengeId) -> RedirectResponse:
+        visitor = site.cookies.visitor(request)
+        if visitor.token is None:
+            return RedirectResponse(f"/login?next=/challenges/{challenge_id}", status_code=303)
+        _, position = await site.upstream.writes.write(f"/v1/challenges/{challenge_id}/joins", {}, Joined, visitor)
+        response = RedirectResponse(f"/challenges/{challenge_id}", status_code=303)
+        site.cookies.remember_write(response, position)
+        return response
+
+    async def public_board(challenge_id: str, visitor: Visitor) -> Board:
+        return await reads.read(f"/v1/challenges/{challenge_id}/leaderboards/public", Board, visitor)
+
+    return router
+
+
+def submission_routes(site: Site) -> APIRouter:
+    """A submission, its state, its log."""
+    router = APIRouter()
+    reads = site.upstream.reads
+
+    async def read(submission_id: UUID, visitor: Visitor) -> tuple[Submission, LogEnd | None]:
+        submission = await reads.read(f"/v1/submissions/{submission_id}", Submission, visitor)
+        return submission, await log_end(reads, submission, visitor)
+
+    @router.api_route("/submissions/{submission_id}", methods=GET_AND_HEAD)
+    async def submission(request: Request, submission_id: UUID) -> HTMLResponse:
+        session = await site.session(request)
+        shown, log = await read(submission_id, session.visitor)
+        return site.page(request, "submission.html", session, submission=shown, log=log)
+
+    @router.api_route("/submissions/{submission_id}/state", methods=GET_AND_HEAD)
+    async def state(request: Request, submission_id: UUID) -> HTMLResponse:
+        shown, log = await read(submission_id, site.cookies.visitor(request))
+        return site.fragment("_submission.html", submission=shown, log=log)
+
+    @router.api_route("/submissions/{submission_id}/log", methods=GET_AND_HEAD)
+    async def whole_log(request: Request, submission_id: UUID) -> Response:
+        """The browser has the token only in a cookie that the API does not read; so this passes the log on."""
+        chunks = await reads.stream(f"/v1/submissions/{submission_id}/log", site.cookies.visitor(request))
+        return StreamingResponse(chunks, media_type="text/plain; charset=utf-8", headers=NOT_CACHED)
+
+    return router

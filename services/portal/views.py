@@ -1,0 +1,194 @@
+"""What the portal reads from the APIs. A field the pages do not show is not named here, so the APIs may grow."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+FINAL_STATES = frozenset({"scored", "failed", "withdrawn"})
+
+
+class View(BaseModel):
+    """A document as an API answers it; further fields are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Team(View):
+    """A team, as its member sees it."""
+
+    id: UUID
+    name: str
+
+
+class Me(View):
+    """Who the token belongs to."""
+
+    id: UUID
+    name: str
+    administrator: bool
+    team: Team
+
+
+class Token(View):
+    """A new API token."""
+
+    token: str
+    expires_at: AwareDatetime
+
+
+class Registered(View):
+    """A new account."""
+
+    id: UUID
+
+
+class Joined(View):
+    """A team takes part."""
+
+    challenge: str
+    state: str
+
+
+class Metric(View):
+    """A column of a board."""
+
+    name: str
+    precision: int
+    is_lower_the_better: bool
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class ChallengeLine(View):
+    """A challenge in the list. Times are UTC."""
+
+    id: str
+    title: str
+    problem: str
+    phase: Literal["announced", "competitive", "collaborative", "closed"]
+    opens_at: AwareDatetime
+    code_opens_at: AwareDatetime
+    closes_at: AwareDatetime
+    teams: int
+    submissions: int
+
+
+class Challenges(View):
+    """All challenges."""
+
+    items: list[ChallengeLine]
+
+
+class Limits(View):
+    """What one fold may use."""
+
+    time_limit_s: float
+    memory_limit_bytes: int
+
+
+class Challenge(ChallengeLine):
+    """A challenge with its rules."""
+
+    metrics: list[Metric]
+    n_folds: int
+    elements: list[str]
+    #: How the folds' scores become one.
+    score_kind: Literal["bag", "mean"]
+    has_test_set: bool
+    joined: bool | None = None
+    limits: Limits
+
+
+class Row(View):
+    """A submission on a board. Times in seconds, summed over folds."""
+
+    rank: int | None
+    team: str
+    submission: str
+    submission_id: UUID
+    scores: dict[str, float | None]
+    train_time_s: float | None
+    valid_time_s: float | None
+    peak_memory_bytes: int | None
+    submitted_at: AwareDatetime
+
+
+class Board(View):
+    """The public board: scores are the bagged validation scores."""
+
+    challenge: str
+    metrics: list[Metric]
+    rows: list[Row]
+
+
+class SplitScores(View):
+    """One metric of one fold; None where there is none, or where the visitor may not see it."""
+
+    train: float | None = None
+    valid: float | None = None
+    test: float | None = None
+
+
+class FoldScores(View):
+    """All metrics of one fold."""
+
+    fold: int
+    scores: dict[str, SplitScores]
+
+
+class Scores(View):
+    """A submission's scores."""
+
+    bagged: dict[str, SplitScores]
+    folds: list[FoldScores]
+
+
+class SubmissionLine(View):
+    """A submission in its team's list."""
+
+    id: UUID
+    name: str
+    challenge: str
+    state: Literal["uploaded", "queued", "training", "trained", "scored", "failed", "withdrawn"]
+    outcome: str | None
+    submitted_at: AwareDatetime
+
+
+class Submissions(View):
+    """The visitor's submissions to a challenge."""
+
+    items: list[SubmissionLine]
+
+
+class Submission(SubmissionLine):
+    """A submission as this visitor may see it. Times in seconds, summed over folds."""
+
+    team: str
+    folds_done: int
+    #: None until the first training is requested.
+    n_folds: int | None
+    reason: str | None
+    traceback: str | None
+    scores: Scores | None
+    metrics: list[Metric]
+    train_time_s: float | None
+    valid_time_s: float | None
+    test_time_s: float | None
+    peak_memory_bytes: int | None
+    finished_at: AwareDatetime | None
+    files: list[str]
+    owned: bool
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the state will not change any more."""
+        return self.state in FINAL_STATES
+
+    @property
+    def shows_test_scores(self) -> bool:
+        """Whether any test score may be seen."""
+        if self.scores is None:
+            return False
+        everything = [*self.scores.bagged.values(), *(split for fold in self.scores.folds for split in fold.scores.values())]
+        return any(split.test is not None for split in everything)

@@ -1,0 +1,371 @@
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from threading import Barrier
+from uuid import UUID
+
+import pytest
+from pydantic import AnyHttpUrl, SecretStr
+from sqlalchemy import Engine, text
+
+from services.mailer.delivery import Delivery
+from services.mailer.facts import FactFinder
+from services.mailer.letters import Letters
+from services.mailer.outbox import Outbox
+from services.mailer.reactions import SCHEMA, handlers
+from services.mailer.smtp import MailServer as Recipient
+from services.mailer.smtp import MailServerAwayError
+from shared.artefacts import Store
+from shared.events import MailSent, Outcome
+from shared.ledger import Projection, read_after
+from shared.settings import MailerSettings
+from shared.telemetry import Readiness
+from tests.integration.mailer.mail_server import MailServer, plain_text
+from tests.integration.mailer.world import World
+
+ORIGIN = "http://127.0.0.1:8700"
+
+
+@dataclass
+class Mailer:
+    """The mailer's parts, put together as `services.mailer.main` does, but moved by the test."""
+
+    engine: Engine
+    projection: Projection
+    outbox: Outbox
+    delivery: Delivery
+
+    async def take_in(self) -> None:
+        await asyncio.to_thread(self.projection.catch_up)
+
+    async def work(self) -> None:
+        """Take in what happened, and send what is due."""
+        await self.take_in()
+        await self.delivery.send_due()
+
+    def states(self) -> list[tuple[str, str, int]]:
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                text("SELECT kind, state, attempts FROM mailer.outbox ORDER BY caused_at_position, mail_id")
+            )
+            return [(row.kind, row.state, row.attempts) for row in rows]
+
+    def let_time_pass(self, interval: str) -> None:
+        """As if this much time had gone by: what is waited for, and what is getting old, is nearer by it."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "UPDATE mailer.outbox SET next_attempt_at = next_attempt_at - CAST(:interval AS interval),"
+                    " caused_at = caused_at - CAST(:interval AS interval)"
+                ),
+                {"interval": interval},
+            )
+
+    def mails_in_ledger(self) -> list[MailSent]:
+        with self.engine.connect() as connection:
+            return [event for each in read_after(connection, 0, 1000) if isinstance(event := each.event(), MailSent)]
+
+
+@pytest.fixture
+def mailer(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store], smtp_port: int) -> Mailer:
+    engine = engine_of("mailer")
+    settings = MailerSettings(
+        database_url=SecretStr("unused"),
+        amqp_url=SecretStr("unused"),
+        s3_endpoint=AnyHttpUrl("http://unused"),
+        s3_access_key="unused",
+        s3_secret_key=SecretStr("unused"),
+        smtp_port=smtp_port,
+        mail_from="Palio <palio@example.org>",
+    )
+    outbox = Outbox(engine)
+    facts = FactFinder(engine, store_of("mailer"), ORIGIN)
+    return Mailer(
+        engine=engine,
+        projection=Projection(SCHEMA, engine, handlers("example.org"), Readiness()),
+        outbox=outbox,
+        delivery=Delivery(outbox, facts, Letters(), Recipient(settings), settings.mail_from),
+    )
+
+
+async def test_a_scored_submission_is_told_to_its_team_with_the_public_scores(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID
+) -> None:
+    world.scored(starter, "iris", acc=0.9512, nll=None)
+    await mailer.work()
+    (mail,) = server.mails
+    assert mail["subject"] == 'Iris: "starter" is scored'
+    assert [address.addr_spec for address in mail["to"].addresses] == ["ada@example.org"]
+    assert server.envelopes[0].mail_from == "palio@example.org"
+    said = plain_text(mail)
+    assert "Hello Ada," in said
+    assert "  acc  0.95  (higher is better)\n  nll  none  (lower is better)" in said
+    assert f"{ORIGIN}/submissions/{starter}" in said
+    assert "0.777" not in mail.as_string(), "a score on the test set is not for participants"
+    assert mailer.states() == [("scored", "sent", 1)]
+
+
+async def test_that_a_mail_was_sent_is_in_the_ledger_without_name_or_address(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID, ada: UUID
+) -> None:
+    world.scored(starter, "iris", acc=0.5)
+    await mailer.work()
+    (sent,) = mailer.mails_in_ledger()
+    assert (sent.kind, sent.user_id, sent.message_id) == ("scored", ada, server.mails[0]["message-id"])
+    assert "example.org" not in sent.model_dump_json(exclude={"message_id"})
+
+
+async def test_a_failed_submission_is_told_with_the_traceback_from_the_object_store(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID
+) -> None:
+    traceback = b'File "classifier.py", line 3, in fit\nValueError: \x1b[31m<b>\x00\xff'
+    world.finished(starter, Outcome.TRAIN_ERROR, "ValueError while training", traceback)
+    await mailer.work()
+    (mail,) = server.mails
+    assert mail["subject"] == 'Iris: "starter" failed'
+    said = plain_text(mail)
+    assert "Your code raised an error while training.\nValueError while training" in said
+    assert '    File "classifier.py", line 3, in fit\n    ValueError: \ufffd[31m<b>\ufffd\ufffd' in said
+
+
+async def test_a_traceback_that_is_not_what_the_ledger_names_is_left_out(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID
+) -> None:
+    run_id = world.finished(starter, Outcome.TRAIN_ERROR, "it broke", b"the true one")
+    world.overwrite_traceback(run_id, b"the true one", b"a false one")
+    await mailer.work()
+    said = plain_text(server.mails[0])
+    assert "it broke" in said
+    assert "false" not in said
+    assert "traceback" not in said.lower()
+
+
+async def test_a_failure_to_score_is_told_as_not_the_teams_fault(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID
+) -> None:
+    world.scoring_failed(starter, "iris", "The metric raised ZeroDivisionError.")
+    await mailer.work()
+    said = plain_text(server.mails[0])
+    assert "could not be scored" in server.mails[0]["subject"]
+    assert "This is not the fault of your code" in said
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TRAINED, Outcome.WITHDRAWN])
+async def test_what_is_no_news_causes_no_mail(world: World, mailer: Mailer, starter: UUID, outcome: Outcome) -> None:
+    world.finished(starter, outcome)
+    await mailer.take_in()
+    assert mailer.states() == []
+
+
+async def test_each_member_of_a_team_gets_a_mail_of_their_own(
+    world: World, mailer: Mailer, server: MailServer, ada: UUID, iris: str
+) -> None:
+    grace = world.person("Grace", "grace@example.org")
+    submission = world.submission(iris, world.team("both", ada, grace), ada, "ours")
+    world.scored(submission, iris, acc=0.5)
+    await mailer.work()
+    assert {mail["to"] for mail in server.mails} == {"Ada <ada@example.org>", "Grace <grace@example.org>"}
+    assert len({mail["message-id"] for mail in server.mails}) == 2
+
+
+async def test_looking_at_the_ledger_again_sends_nothing_again(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID
+) -> None:
+    world.scored(starter, "iris", acc=0.5)
+    await mailer.work()
+    await mailer.work()
+    assert len(server.mails) == 1
+
+
+async def test_an_outbox_that_is_made_again_repeats_no_mail_that_was_sent(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID
+) -> None:
+    world.scored(starter, "iris", acc=0.5)
+    await mailer.work()
+    with mailer.engine.begin() as connection:
+        for table in ("users", "teams", "members", "problems", "challenges", "submissions", "outbox"):
+            connection.execute(text(f"DELETE FROM mailer.{table}"))
+        connection.execute(text("UPDATE mailer.checkpoint SET position = 0"))
+    await mailer.work()
+    assert len(server.mails) == 1
+    assert mailer.states() == [("scored", "sent", 0)]
+
+
+async def test_a_mail_that_the_server_does_not_take_now_is_sent_later_with_the_same_message_id(
+    world: World, mailer: Mailer, server: MailServer, iris: str
+) -> None:
+    later = world.person("Later", "later@example.org")
+    world.scored(world.submission(iris, world.team("later", later), later, "x"), iris, acc=0.5)
+    await mailer.work()
+    assert mailer.states() == [("scored", "pending", 1)]
+    await mailer.work()
+    assert mailer.states() == [("scored", "pending", 1)], "it is not tried again before its time"
+    server.relent()
+    mailer.let_time_pass("1 minute")
+    await mailer.work()
+    assert mailer.states() == [("scored", "sent", 2)]
+    assert server.mails[0]["message-id"] == mailer.mails_in_ledger()[0].message_id
+
+
+async def test_a_mail_that_the_server_will_never_take_is_given_up_and_the_next_one_sent(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID, iris: str
+) -> None:
+    never = world.person("Never", "never@example.org")
+    world.scored(world.submission(iris, world.team("never", never), never, "x"), iris, acc=0.5)
+    world.scored(starter, iris, acc=0.5)
+    await mailer.work()
+    assert mailer.states() == [("scored", "failed", 1), ("scored", "sent", 1)]
+    mailer.let_time_pass("1 day")
+    await mailer.work()
+    assert len(server.mails) == 1
+
+
+async def test_a_server_that_hangs_up_in_the_middle_costs_one_attempt_and_the_others_go_on(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID, iris: str
+) -> None:
+    cut = world.person("Cut", "cut@example.org")
+    world.scored(world.submission(iris, world.team("cut", cut), cut, "x"), iris, acc=0.5)
+    world.scored(starter, iris, acc=0.5)
+    await mailer.work()
+    await mailer.work()
+    assert mailer.states() == [("scored", "pending", 1), ("scored", "sent", 1)]
+    server.relent()
+    mailer.let_time_pass("1 minute")
+    await mailer.work()
+    assert [mail["to"] for mail in server.mails] == ["Ada <ada@example.org>", "Cut <cut@example.org>"]
+
+
+async def test_a_dead_mail_server_delays_mail_and_nothing_else(
+    world: World, mailer: Mailer, smtp_port: int, starter: UUID
+) -> None:
+    world.scored(starter, "iris", acc=0.5)
+    await mailer.take_in()
+    with pytest.raises(MailServerAwayError):
+        await mailer.delivery.send_due()
+    world.finished(starter, Outcome.TRAIN_ERROR)
+    await mailer.take_in()
+    assert mailer.states() == [("scored", "pending", 0), ("failed", "pending", 0)], "no attempt is spent, and events are taken in"
+    server = MailServer()
+    async with server.listening(smtp_port):
+        await mailer.work()
+    assert len(server.mails) == 2
+
+
+async def test_the_loop_sends_by_itself_what_a_ring_announces(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID
+) -> None:
+    running = asyncio.create_task(mailer.delivery.run())
+    try:
+        world.scored(starter, "iris", acc=0.5)
+        await mailer.take_in()
+        mailer.delivery.ring()
+        assert (await server.next_mail())["subject"] == 'Iris: "starter" is scored'
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_mailer_that_dies_after_the_server_took_the_mail_sends_it_again_under_the_same_message_id(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID
+) -> None:
+    world.scored(starter, "iris", acc=0.5)
+    server.answers.clear()
+    working = asyncio.create_task(mailer.work())
+    await server.next_mail()
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    server.answers.set()
+    assert mailer.states() == [("scored", "sending", 1)]
+    await mailer.work()
+    assert len(server.mails) == 1, "its claim still holds"
+    mailer.let_time_pass("3 minutes")
+    await mailer.work()
+    assert len({mail["message-id"] for mail in server.mails}) == 1
+    assert len(server.mails) == 2
+    assert len(mailer.mails_in_ledger()) == 1
+
+
+async def test_a_sender_that_was_too_slow_changes_nothing_for_the_one_that_took_over(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID
+) -> None:
+    world.scored(starter, "iris", acc=0.5)
+    await mailer.take_in()
+    slow = mailer.outbox.take()
+    assert slow is not None
+    mailer.let_time_pass("3 minutes")
+    quick = mailer.outbox.take()
+    assert quick is not None
+    mailer.outbox.put_back(slow, "late")
+    assert mailer.states() == [("scored", "sending", 2)]
+    with mailer.engine.connect() as connection:
+        cause = read_after(connection, quick.caused_at_position - 1, 1)[0]
+    mailer.outbox.sent(quick, cause)
+    mailer.outbox.sent(slow, cause)
+    mailer.outbox.failed(slow, "late")
+    assert mailer.states() == [("scored", "sent", 2)]
+    assert len(mailer.mails_in_ledger()) == 1
+
+
+async def test_two_mailers_that_look_at_the_same_time_never_take_the_same_mail(
+    world: World, mailer: Mailer, starter: UUID, iris: str, ada: UUID
+) -> None:
+    for number in range(20):
+        world.scored(world.submission(iris, world.team(f"t{number}", ada), ada, f"s{number}"), iris, acc=0.5)
+    await mailer.take_in()
+    together = Barrier(2)
+
+    def take_all() -> Iterator[UUID]:
+        together.wait()
+        while (mail := mailer.outbox.take()) is not None:
+            yield mail.mail_id
+
+    taken = await asyncio.gather(*(asyncio.to_thread(lambda: list(take_all())) for _ in range(2)))
+    assert len(taken[0]) + len(taken[1]) == len({*taken[0], *taken[1]}) == 20
+
+
+async def test_a_person_who_was_forgotten_in_the_meantime_gets_no_mail(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID, ada: UUID
+) -> None:
+    world.scored(starter, "iris", acc=0.5)
+    await mailer.take_in()
+    world.forget(ada)
+    await mailer.work()
+    assert server.mails == []
+    assert mailer.states() == [("scored", "dropped", 1)]
+
+
+async def test_news_that_could_not_be_told_for_three_days_is_no_news(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID
+) -> None:
+    world.scored(starter, "iris", acc=0.5)
+    await mailer.take_in()
+    mailer.let_time_pass("3 days")
+    await mailer.work()
+    assert server.mails == []
+    assert mailer.states() == [("scored", "dropped", 1)]
+
+
+async def test_nothing_that_names_a_person_lies_in_the_mailers_tables(
+    world: World, mailer: Mailer, server: MailServer, iris: str
+) -> None:
+    person = world.person("Ada Lovelace", "ada.lovelace@example.org")
+    world.scored(world.submission(iris, world.team("Ada Lovelace", person), person, "x"), iris, acc=0.5)
+    await mailer.work()
+    assert "Lovelace" in server.mails[0]["to"]
+    with mailer.engine.connect() as connection:
+        for table in ("users", "teams", "members", "submissions", "outbox"):
+            rows = connection.execute(text(f"SELECT t::text FROM mailer.{table} t")).scalars().all()
+            assert rows
+            assert "lovelace" not in "".join(rows).lower()
+
+
+async def test_a_hostile_name_adds_no_header_on_the_way_through_a_real_server(
+    world: World, mailer: Mailer, server: MailServer, iris: str
+) -> None:
+    mallory = world.person("x\r\nBcc: victim@example.org", "mallory@example.org")
+    name = "=?utf-8?q?x=0d=0aBcc:_victim@example.org?="
+    world.scored(world.submission(iris, world.team("m", mallory), mallory, name), iris, acc=0.5)
+    await mailer.work()
+    assert server.envelopes[0].rcpt_tos == ["mallory@example.org"]
+    assert "bcc" not in {key.lower() for key in server.mails[0]}
