@@ -56,7 +56,9 @@ def appends_per_second(engine: Engine, writers: int, batch: int, seconds: float)
 @contextmanager
 def service(stack: Stack, name: str) -> Iterator[None]:
     """One service of the stack, alone."""
-    with subprocess.Popen([sys.executable, "-m", f"services.{name}"], cwd=ROOT, env=stack.services.environment(name), stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", f"services.{name}"], cwd=ROOT, env=stack.services.environment(name), stderr=subprocess.DEVNULL
+    ) as process:
         try:
             yield
         finally:
@@ -102,7 +104,10 @@ async def report_all(stack: Stack, requests: list[TrainingRequested]) -> None:
             about = {"run_id": requested.run_id, "submission_id": requested.submission_id, "attempt": 1, "execution_id": uuid4()}
             reports: list[StartedReport | FoldTrainedReport] = [StartedReport(**about, trainer="benchmark")]
             digest = requested.bundle_digest
-            reports += [FoldTrainedReport(**about, fold=fold, predictions_digest=digest, log_digest=digest, usage=usage) for fold in range(N_FOLDS)]
+            reports += [
+                FoldTrainedReport(**about, fold=fold, predictions_digest=digest, log_digest=digest, usage=usage)
+                for fold in range(N_FOLDS)
+            ]
             for report in reports:
                 message = aio_pika.Message(report.model_dump_json().encode(), user_id="trainer-default")
                 await exchange.publish(message, routing_key=f"default.{report.kind}")
@@ -131,7 +136,8 @@ def main() -> None:
         stack.migrate()
         passwords = stack.credentials.database()
         engines = {
-            name: create_engine(stack.postgres.url(role_of(name), passwords[name]), pool_size=10) for name in ("ingest", "relay", "orchestrator")
+            name: create_engine(stack.postgres.url(role_of(name), passwords[name]), pool_size=10)
+            for name in ("ingest", "relay", "orchestrator")
         }
         for writers in (1, 8):
             for batch in (1, BATCH):

@@ -48,7 +48,7 @@ def test_an_object_that_somebody_overwrote_is_refused(store_of: StoreOf, tmp_pat
     ],
 )
 def test_a_service_may_not_read_what_it_has_no_use_for(store_of: StoreOf, service: str, bucket: Bucket, key: str) -> None:
-    with pytest.raises(S3Error, match="AccessDenied|Access Denied"):
+    with pytest.raises(S3Error, match=r"AccessDenied|Access Denied"):
         store_of(service).get_bytes(bucket, key)
 
 
@@ -67,5 +67,5 @@ def test_a_service_may_not_read_what_it_has_no_use_for(store_of: StoreOf, servic
     ],
 )
 def test_a_service_may_not_write_where_it_has_no_business(store_of: StoreOf, service: str, bucket: Bucket, key: str) -> None:
-    with pytest.raises(S3Error, match="AccessDenied|Access Denied"):
+    with pytest.raises(S3Error, match=r"AccessDenied|Access Denied"):
         store_of(service).put_bytes(bucket, key, CONTENT)

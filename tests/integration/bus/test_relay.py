@@ -16,6 +16,7 @@ from shared.bus.connection import get_exchange, open_publishing_channel
 from shared.bus.topology import EVENTS, event_queue
 from shared.events import JoinApproved, Metadata, RecordedEvent, Service
 from shared.ledger import NewEvent, append, head_position
+from tests.support.waiting import wait_for
 
 METADATA = Metadata(correlation_id="a test")
 QUEUE = event_queue(Service.LEADERBOARD)
@@ -97,9 +98,7 @@ async def test_a_second_relay_stands_by_until_the_first_is_gone(cursor: ActiveCu
     standby = ActiveCursor(engine_of("relay"))
     assert not standby.acquire()
     cursor.release()
-    async with asyncio.timeout(5):
-        while not standby.acquire():
-            await asyncio.sleep(0.01)
+    await wait_for(standby.acquire, "the standby to take over")
     standby.release()
 
 

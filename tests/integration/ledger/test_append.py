@@ -146,7 +146,7 @@ def test_ingest_may_not_say_that_a_mail_was_sent(ingest: Engine) -> None:
     ],
 )
 def test_no_service_can_change_what_is_recorded(engine_of: EngineOf, service: str, statement: str) -> None:
-    with pytest.raises(ProgrammingError, match="permission denied|must be owner"), engine_of(service).begin() as connection:
+    with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"), engine_of(service).begin() as connection:
         connection.execute(text(statement))
 
 

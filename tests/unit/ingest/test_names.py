@@ -10,7 +10,23 @@ from services.ingest.names import MAX_NAME_LENGTH, clean_name, name_key
 from shared.http import Problem
 
 
-@pytest.mark.parametrize("name", ["", "   ", "<svg/onload=alert(1)>", "a\x00b", "a\nb", "a\u202eb", "a\u200bb", "../etc", "a/b", ".hidden", "x" * 81, "\ud800"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "   ",
+        "<svg/onload=alert(1)>",
+        "a\x00b",
+        "a\nb",
+        "a\u202eb",
+        "a\u200bb",
+        "../etc",
+        "a/b",
+        ".hidden",
+        "x" * 81,
+        "\ud800",
+    ],
+)
 def test_a_name_with_markup_control_characters_or_paths_is_refused(name: str) -> None:
     with pytest.raises(Problem):
         clean_name(name, "name")

@@ -1,5 +1,6 @@
 """The order of a board."""
 
+import itertools
 import math
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -65,7 +66,7 @@ def test_the_better_stands_before_the_worse_the_missing_last_and_the_earlier_fir
     submissions = [submission(number, score(value, metric=metric.name)) for number, value in enumerate(values)]
     rows = rank(submissions, [metric], Board.PUBLIC, "bag")
     assert [row.rank for row in rows] == list(range(1, len(values) + 1))
-    for above, below in zip(rows, rows[1:], strict=False):
+    for above, below in itertools.pairwise(rows):
         first, second = above.scores[metric.name], below.scores[metric.name]
         if second is None or math.isnan(second):
             continue

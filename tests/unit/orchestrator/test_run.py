@@ -76,7 +76,9 @@ def play(reports: list[AnyReport]) -> list[Event]:
 
 
 reports = st.lists(
-    st.sampled_from([*map(started, EXECUTIONS), *map(trained, range(N_FOLDS)), trained(1, "f" * 64), failed(), failed(Outcome.TIME_LIMIT)]),
+    st.sampled_from(
+        [*map(started, EXECUTIONS), *map(trained, range(N_FOLDS)), trained(1, "f" * 64), failed(), failed(Outcome.TIME_LIMIT)]
+    ),
     max_size=15,
 )
 

@@ -22,5 +22,5 @@ def test_an_event_of_a_later_release_is_published_without_asking_for_a_queue() -
 
 
 def test_an_event_that_nobody_hears_of_is_declared_so() -> None:
-    data = {name: "00000000-0000-4000-8000-000000000000" for name in ("mail_id", "user_id", "caused_by")}
+    data = dict.fromkeys(("mail_id", "user_id", "caused_by"), "00000000-0000-4000-8000-000000000000")
     assert route(recorded("MailSent", 1, {**data, "kind": "scored", "message_id": "<1@palio>"})) == ("MailSent", False)
