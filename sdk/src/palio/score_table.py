@@ -1,7 +1,8 @@
 """Tables of scores in a terminal: the same for a trial here and for a submission on the server.
 
 As `ramp-test` shows them: one table a fold with a line each for train, valid and test; their mean and standard deviation;
-the bag over all folds. Scores are rounded to the precision of their metric.
+the bag over all folds. Scores are rounded to the precision of their metric. A table that is wider than the terminal is
+turned, with a line for each metric; where even that is too wide, cells wrap: no score is ever cut.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from palio.client.answers import Fold, Metric, PartScores, Submission
@@ -20,6 +23,44 @@ PARTS = ("train", "valid", "test")
 STYLES = {"train": "green", "valid": "blue", "test": "red"}
 #: Decimal places of seconds.
 TIME_PRECISION = 3
+TIME = "time (s)"
+#: Wider than any table, for measuring one.
+ENDLESS = 10_000
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a table shows, before it is known which way round."""
+
+    title: str
+    #: Names of the metrics, the official one first, and perhaps the time.
+    headings: Sequence[str]
+    #: Part to a cell for each heading.
+    lines: dict[str, list[str]]
+
+    def upright(self) -> Table:
+        """A line for each part."""
+        table = _table(self.title)
+        for index, heading in enumerate(self.headings):
+            table.add_column(plain(heading), justify="right", style="bold" if index == 0 else None, overflow="fold")
+        for part, cells in self.lines.items():
+            table.add_row(part, *cells, style=STYLES[part])
+        return table
+
+    def turned(self) -> Table:
+        """A line for each metric."""
+        table = _table(self.title)
+        for part in self.lines:
+            table.add_column(part, justify="right", style=STYLES[part], overflow="fold")
+        for index, heading in enumerate(self.headings):
+            table.add_row(plain(heading), *(cells[index] for cells in self.lines.values()), style="bold" if index == 0 else None)
+        return table
+
+    def fitting(self, console: Console) -> Table:
+        """The way round that the console is wide enough for."""
+        upright = self.upright()
+        needed = Measurement.get(console, console.options.update(width=ENDLESS), upright).maximum
+        return upright if needed <= console.width else self.turned()
 
 
 def print_scores(console: Console, submission: Submission) -> None:
@@ -28,43 +69,43 @@ def print_scores(console: Console, submission: Submission) -> None:
     if scores is None:
         return
     metrics = submission["metrics"]
-    tables = [fold_table(metrics, fold) for fold in scores["folds"]]
-    for table in (*tables, mean_table(metrics, scores["folds"]), bagged_table(metrics, scores["bagged"])):
+    grids = [fold_grid(metrics, fold) for fold in scores["folds"]]
+    for grid in (*grids, mean_grid(metrics, scores["folds"]), bagged_grid(metrics, scores["bagged"])):
         console.print()
-        console.print(table)
+        console.print(grid.fitting(console))
 
 
-def fold_table(metrics: Sequence[Metric], fold: Fold) -> Table:
+def fold_grid(metrics: Sequence[Metric], fold: Fold) -> Grid:
     """The scores of a fold."""
     times = fold.get("times")
-    table = _table(f"Fold {fold['fold'] + 1}", metrics, time=times is not None)
-    for part in _present([fold]):
-        cells = [number(fold["scores"][metric["name"]].get(part), metric["precision"]) for metric in metrics]
-        if times is not None:
+    lines = {
+        part: [number(fold["scores"][metric["name"]].get(part), metric["precision"]) for metric in metrics]
+        for part in _shown([fold])
+    }
+    if times is not None:
+        for part, cells in lines.items():
             cells.append(number(times.get(part), TIME_PRECISION))
-        _add(table, part, cells)
-    return table
+    return Grid(f"Fold {fold['fold'] + 1}", _headings(metrics, timed=times is not None), lines)
 
 
-def mean_table(metrics: Sequence[Metric], folds: Sequence[Fold]) -> Table:
+def mean_grid(metrics: Sequence[Metric], folds: Sequence[Fold]) -> Grid:
     """Mean and (population) standard deviation over the folds."""
     timed = all(fold.get("times") is not None for fold in folds)
-    table = _table(f"Mean of {len(folds)} folds", metrics, time=timed)
-    for part in _present(folds):
-        cells = [spread([fold["scores"][metric["name"]].get(part) for fold in folds], metric["precision"]) for metric in metrics]
+    lines = {}
+    for part in _shown(folds):
+        lines[part] = [
+            spread([fold["scores"][metric["name"]].get(part) for fold in folds], metric["precision"]) for metric in metrics
+        ]
         if timed:
-            cells.append(spread([fold["times"].get(part) for fold in folds], TIME_PRECISION))
-        _add(table, part, cells)
-    return table
+            lines[part].append(spread([fold["times"].get(part) for fold in folds], TIME_PRECISION))
+    return Grid(f"Mean of {len(folds)} folds", _headings(metrics, timed=timed), lines)
 
 
-def bagged_table(metrics: Sequence[Metric], bagged: dict[str, PartScores]) -> Table:
+def bagged_grid(metrics: Sequence[Metric], bagged: dict[str, PartScores]) -> Grid:
     """The scores of the predictions bagged over all folds."""
-    table = _table("Bagged", metrics, time=False)
-    for part in PARTS:
-        if any(bagged[metric["name"]].get(part) is not None for metric in metrics):
-            _add(table, part, [number(bagged[metric["name"]].get(part), metric["precision"]) for metric in metrics])
-    return table
+    shown = [part for part in PARTS if any(bagged[metric["name"]].get(part) is not None for metric in metrics)]
+    lines = {part: [number(bagged[metric["name"]].get(part), metric["precision"]) for metric in metrics] for part in shown}
+    return Grid("Bagged", _headings(metrics, timed=False), lines)
 
 
 def number(value: float | None, precision: int) -> str:
@@ -89,20 +130,16 @@ def seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f} s" if value >= 1 else f"{value:.3f} s"
 
 
-def _present(folds: Sequence[Fold]) -> list[str]:
+def _shown(folds: Sequence[Fold]) -> list[str]:
     """The parts that any fold has a score of: test scores may be hidden."""
     return [part for part in PARTS if any(by_part.get(part) is not None for fold in folds for by_part in fold["scores"].values())]
 
 
-def _table(title: str, metrics: Sequence[Metric], *, time: bool) -> Table:
+def _headings(metrics: Sequence[Metric], *, timed: bool) -> list[str]:
+    return [*(metric["name"] for metric in metrics), *([TIME] if timed else [])]
+
+
+def _table(title: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("score")
-    for index, metric in enumerate(metrics):
-        table.add_column(plain(metric["name"]), justify="right", style="bold" if index == 0 else None, no_wrap=True)
-    if time:
-        table.add_column("time (s)", justify="right", no_wrap=True)
+    table.add_column("score", overflow="fold")
     return table
-
-
-def _add(table: Table, part: str, cells: Sequence[str]) -> None:
-    table.add_row(part, *cells, style=STYLES[part])

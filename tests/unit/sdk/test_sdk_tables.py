@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -26,9 +27,9 @@ SUBMISSION = Submission(
 )
 
 
-def _printed(submission: Submission) -> str:
+def _printed(submission: Submission, width: int = 120) -> str:
     stream = io.StringIO()
-    print_scores(Console(file=stream, width=120), submission)
+    print_scores(Console(file=stream, width=width), submission)
     return stream.getvalue()
 
 
@@ -43,6 +44,27 @@ def test_means_come_with_their_deviation_and_metrics_with_their_precision() -> N
     assert "0.50 ± 0.250" in text
     assert "0.600 ± 0.1000" in text
     assert "[red]nll" in text
+
+
+def test_a_table_that_is_too_wide_is_turned() -> None:
+    names = [f"metric {index}" for index in range(6)]
+    wide = Submission(
+        metrics=[{"name": name, "precision": 2, "is_lower_the_better": False} for name in names],
+        scores={
+            "folds": [{"fold": 0, "scores": {name: {"train": 0.25, "valid": 0.5} for name in names}}],
+            "bagged": {name: {"valid": 0.5} for name in names},
+        },
+    )
+    assert re.search(r"score +metric 0 +metric 1", _printed(wide, width=120))
+    turned = _printed(wide, width=60)
+    assert re.search(r"score +train +valid\n", turned)
+    assert re.search(r"metric 5 +0.25 ± 0.000 +0.50 ± 0.000\n", turned)
+
+
+def test_no_score_is_cut_however_narrow_the_terminal() -> None:
+    text = _printed(SUBMISSION, width=24)
+    assert "…" not in text
+    assert "0.1000" in text
 
 
 def test_an_unscored_submission_has_no_tables() -> None:

@@ -45,9 +45,9 @@ def _table(board: Board) -> Table:
     table.add_column("submission")
     private = board["board"] == "private"
     for metric in board["metrics"]:
-        table.add_column(plain(metric["name"]), justify="right", no_wrap=True)
+        table.add_column(plain(metric["name"]), justify="right", overflow="fold")
         if private:
-            table.add_column(plain(f"{metric['name']} (test)"), justify="right", no_wrap=True)
+            table.add_column(plain(f"{metric['name']} (test)"), justify="right", overflow="fold")
     for heading in ("train", "valid", "submitted (UTC)"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in board["rows"]:
