@@ -5,8 +5,6 @@ import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from shared.workbench import Workbench, open_stations
-
 from services.trainer.consumer import WorkConsumer
 from services.trainer.reporting import Reporter
 from services.trainer.training import RunTrainer
@@ -17,6 +15,7 @@ from shared.bus.service import run_bus_service
 from shared.bus.topology import trainer_queue
 from shared.settings import TrainerSettings
 from shared.telemetry import Readiness, configure_logging
+from shared.workbench import Workbench, open_stations
 
 #: Beside a thread a fold: uploads, downloads, and runs whose files are being fetched.
 OTHER_THREADS = 6

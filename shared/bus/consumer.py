@@ -9,10 +9,11 @@
 """
 
 import asyncio
+import importlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aio_pika
-import urllib3.exceptions
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection, FieldValue
 from prometheus_client import Counter
 
@@ -40,13 +41,15 @@ class TransientError(Exception):
 
 
 def transient_errors() -> tuple[type[Exception], ...]:
-    """The errors after which the same work may succeed: those of servers that are away."""
-    errors: list[type[Exception]] = [TransientError, ConnectionError, TimeoutError, urllib3.exceptions.HTTPError]
-    try:
-        from sqlalchemy.exc import InterfaceError, OperationalError  # noqa: PLC0415  (a trainer has no database)
-    except ImportError:
-        return tuple(errors)
-    return (*errors, OperationalError, InterfaceError)
+    """The errors after which the same work may succeed: those of servers that are away, as far as this service has their clients."""
+    errors: list[type[Exception]] = [TransientError, ConnectionError, TimeoutError]
+    with suppress(ImportError):
+        # A service without the object store has no urllib3, and a trainer no SQLAlchemy.
+        errors.append(importlib.import_module("urllib3.exceptions").HTTPError)
+    with suppress(ImportError):
+        database = importlib.import_module("sqlalchemy.exc")
+        errors += [database.OperationalError, database.InterfaceError]
+    return tuple(errors)
 
 
 TRANSIENT = transient_errors()

@@ -133,7 +133,7 @@ def ramp_test_scores(
         copy = folder / kit.name
         shutil.copytree(kit, copy, dirs_exist_ok=True)
         # Threads as in the platform's sandbox, since sums in another order differ in the last digits.
-        one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         script = Path(__file__).parent / "ramp_reference.py"
         done = subprocess.run(
             [python, script, copy, submission], env={**os.environ, **one_thread}, capture_output=True, text=True, check=False

@@ -196,6 +196,7 @@ def test_a_kit_that_can_not_be_prepared_tells_its_organiser_why(
     post: Callable[..., httpx.Response],
     organiser: Person,
     request: pytest.FixtureRequest,
+    tmp_path: Path,
     problem: str,
     requirements: str,
     outcome: str,
@@ -207,7 +208,8 @@ def test_a_kit_that_can_not_be_prepared_tells_its_organiser_why(
         requirements_txt=requirements,
         submissions__starting_kit__classifier_py=starter("iris")["classifier.py"].decode(),
     )
-    assert post("problems", token=organiser.token, data={"id": problem_id}, files={"kit": archive}).status_code == 201
+    (tmp_path / "kit.tar.gz").write_bytes(archive)
+    organiser.client.publish_problem(problem_id, tmp_path / "kit.tar.gz", None)
     found = wait_until_prepared(organiser.client, problem_id)
     assert (found["state"], found["outcome"]) == ("failed", outcome), found
     assert words in f"{found['reason']}\n{found['detail']}"
@@ -226,7 +228,7 @@ def test_only_administrators_publish_and_create(post: Callable[..., httpx.Respon
     problem_of(post("challenges", json={"id": "mine", "title": "x", "problem": "iris"}), 403, "not-administrator")
 
 
-@pytest.mark.parametrize("token", ["nonsense", "palio_" + "A" * 43, "\x7f"])
+@pytest.mark.parametrize("token", ["nonsense", "palio_" + "A" * 43])
 def test_a_wrong_token_is_refused_and_not_taken_for_nobody(platform: Stack, token: str) -> None:
     for path in ("me", "challenges/iris"):
         response = httpx.get(f"{platform.origin}/v1/{path}", headers={"Authorization": f"Bearer {token}"})

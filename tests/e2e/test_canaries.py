@@ -1,0 +1,191 @@
+"""A canary planted in the private data is found by no endpoint, and in no object that the trainer's key can read."""
+
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+import zstandard
+from minio import Minio
+from minio.error import S3Error
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from deploy.local.stack import Stack
+from palio.packing import packed_problem
+from shared.artefacts import Bucket
+from shared.bus.topology import trainer_user
+from tests.e2e.conftest import KITS, Person, starter, submit_and_wait, wait_until_prepared
+
+#: A label of the test set, and a value that a kit reads and drops: both only in the private data.
+CANARY = "canary-7f3a91c2"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The RAMP-style iris with a canary in a column of its private files that only `problem.py` sees, as raw data."""
+    folder = tmp_path_factory.mktemp("canary") / "kit"
+    shutil.copytree(KITS["ramp_iris"], folder)
+    problem = (folder / "problem.py").read_text()
+    (folder / "problem.py").write_text(
+        problem.replace("y = flowers.pop", "flowers.pop('note') if 'note' in flowers else None\n    y = flowers.pop")
+    )
+    for name in ("train.csv", "test.csv"):
+        table = pd.read_csv(folder / "data" / name)
+        table["note"] = CANARY
+        table.to_csv(folder / "data" / name, index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def challenge(kit: Path, organiser: Person, register: Callable[[str], Person]) -> str:
+    """A challenge on that kit, with a scored submission."""
+    with packed_problem(kit) as packed:
+        organiser.client.publish_problem("canary", packed.kit, packed.private)
+    assert wait_until_prepared(organiser.client, "canary")["state"] == "prepared"
+    organiser.client.create_challenge("canary", "Canary", "canary")
+    person = register("canary-keeper")
+    person.client.join("canary")
+    assert submit_and_wait(person, "canary", "starter", starter("ramp_iris"))["state"] == "scored"
+    return "canary"
+
+
+def everything_in(content: bytes) -> Iterator[bytes]:
+    """The bytes, and what is packed in them: tar, zstandard, zip are looked into."""
+    yield content
+    if content.startswith(ZSTD_MAGIC):
+        with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)) as reader:
+            while chunk := reader.read(1 << 24):
+                yield chunk
+    elif tarfile.is_tarfile(io.BytesIO(content)):
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            for member in archive:
+                file = archive.extractfile(member)
+                if file is not None:
+                    yield from everything_in(file.read())
+
+
+def holds_canary(content: bytes) -> bool:
+    return any(CANARY.encode() in part for part in everything_in(content))
+
+
+def objects(store: Minio, bucket: str) -> Iterator[tuple[str, bytes]]:
+    """Every object of a bucket that this key can list and read."""
+    for found in store.list_objects(bucket, recursive=True):
+        response = store.get_object(bucket, str(found.object_name))
+        try:
+            yield f"{bucket}/{found.object_name}", response.read()
+        finally:
+            response.close()
+            response.release_conn()
+
+
+def store_of(platform: Stack, key: str) -> Minio:
+    return Minio(
+        platform.seaweedfs.endpoint().removeprefix("http://"),
+        key,
+        platform.seaweedfs.secret(key),
+        secure=False,
+        region="us-east-1",
+    )
+
+
+def test_the_canary_is_where_it_belongs_so_that_the_search_can_find_it(platform: Stack, challenge: str) -> None:
+    found = [name for name, content in objects(store_of(platform, "operator"), Bucket.PRIVATE) if holds_canary(content)]
+    assert found, "the search itself is broken"
+
+
+def test_no_object_that_the_trainers_key_can_read_holds_the_canary(platform: Stack, challenge: str) -> None:
+    # With the administrator's key all names are listed, so that a key which may read but not list hides nothing.
+    everything, trainer = store_of(platform, "operator"), store_of(platform, trainer_user("default"))
+    readable = 0
+    for bucket in Bucket:
+        for found in everything.list_objects(bucket, recursive=True):
+            try:
+                content = trainer.get_object(bucket, str(found.object_name)).read()
+            except S3Error as error:
+                if error.code != "AccessDenied":
+                    raise
+                continue
+            readable += 1
+            assert not holds_canary(content), f"{bucket}/{found.object_name}"
+    assert readable > 0
+    for bucket in (Bucket.PRIVATE, Bucket.KITS):
+        with pytest.raises(S3Error, match=r"AccessDenied|Access Denied"):
+            list(objects(trainer, bucket))
+
+
+def test_no_endpoint_shows_the_canary_to_anybody(
+    platform: Stack, challenge: str, organiser: Person, register: Callable[[str], Person]
+) -> None:
+    participant = register("canary-seeker")
+    participant.client.join(challenge)
+    document = httpx.get(f"{platform.origin}/v1/openapi.json").raise_for_status().json()
+    submissions = [row["submission_id"] for row in participant.client.board(challenge)["rows"]]
+    asked = 0
+    for person in (None, participant, organiser):
+        headers = {} if person is None else {"Authorization": f"Bearer {person.token}"}
+        for url in urls_of(document, challenge, submissions):
+            response = read(platform.origin + url, headers)
+            asked += 1
+            assert CANARY.encode() not in response, url
+            assert not holds_canary(response), url
+    assert asked > 30
+
+
+def urls_of(document: dict[str, Any], challenge: str, submissions: list[str]) -> Iterator[str]:
+    """Every address that the API reads, and the pages, filled in."""
+    values = {
+        "challenge_id": [challenge],
+        "problem_id": [challenge],
+        "submission_id": submissions,
+        "board": ["public", "private"],
+    }
+    for path, operations in document["paths"].items():
+        if "get" not in operations:
+            continue
+        urls = [path]
+        for name, choices in values.items():
+            urls = [url.replace(f"{{{name}}}", choice) for url in urls for choice in choices]
+        assert not any("{" in url for url in urls), f"this test does not know how to ask {path}"
+        yield from urls
+    yield from ("/", f"/challenges/{challenge}", *(f"/submissions/{each}" for each in submissions))
+
+
+def read(url: str, headers: dict[str, str]) -> bytes:
+    """A response's body; of a stream that does not end, its first event."""
+    content = b""
+    with httpx.stream("GET", url, headers=headers, timeout=30) as response:
+        for chunk in response.iter_bytes():
+            content += chunk
+            if response.headers.get("Content-Type", "").startswith("text/event-stream") and b"\n\n" in content:
+                break
+    return content
+
+
+def test_no_event_on_the_ledger_and_no_log_of_a_service_holds_the_canary(platform: Stack, challenge: str) -> None:
+    for log in platform.log_folder.iterdir():
+        assert CANARY.encode() not in log.read_bytes(), log.name
+    owner = create_engine(platform.postgres.owner_url(), poolclass=NullPool)
+    with owner.connect() as connection:
+        statement = text("SELECT count(*) FROM ledger.events WHERE data LIKE :canary OR metadata LIKE :canary")
+        assert connection.execute(statement, {"canary": f"%{CANARY}%"}).scalar_one() == 0
+
+
+def test_no_test_score_is_in_what_participants_read(platform: Stack, challenge: str, organiser: Person) -> None:
+    private = organiser.client.board(challenge, "private")["rows"]
+    test_scores = {repr(value) for row in private for value in row["test_scores"].values() if value and len(repr(value)) > 8}
+    assert test_scores, "numbers long enough to be told apart"
+    submission = private[0]["submission_id"]
+    for path in ("leaderboards/public", ""):
+        page = httpx.get(f"{platform.origin}/v1/challenges/{challenge}/{path}".rstrip("/")).text
+        assert not any(score in page for score in test_scores)
+    shown = json.dumps(httpx.get(f"{platform.origin}/v1/submissions/{submission}").json())
+    assert not any(score in shown for score in test_scores)
