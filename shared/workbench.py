@@ -18,7 +18,8 @@ from shared.execution.environments.interpreters import find_interpreter
 from shared.execution.environments.unpacking import unpack_environment
 from shared.execution.prepared import LabelFiles, Manifest, PreparedFiles
 from shared.execution.sandbox import Bubblewrap
-from shared.execution.stations import ColdStations, Environment, Stations
+from shared.execution.standby import StandbyStations
+from shared.execution.stations import ColdStations, Environment
 from shared.execution.training import LocalProblem
 from shared.settings import CacheSettings
 
@@ -108,7 +109,6 @@ def _unpack(archive: Path, folder: Path) -> None:
     unpack(archive, folder, UNPACKED_LIMITS)
 
 
-@contextmanager
-def open_stations(settings: CacheSettings) -> Iterator[Stations]:
-    """Where sandboxes for kits come from: each is started when it is needed."""
-    yield ColdStations(Bubblewrap(), settings.cache_dir / "work")
+def open_stations(settings: CacheSettings) -> StandbyStations:
+    """Where sandboxes for kits come from, as a context: some kept ready, as many as the settings say, others started when needed."""
+    return StandbyStations(ColdStations(Bubblewrap(), settings.cache_dir / "work"), settings.standby_sandboxes)

@@ -14,6 +14,8 @@ from deploy.local.trouble import TroubleError
 
 #: A unix socket's path may have 107 bytes; the longest name that a server puts below this is `/.s.PGSQL.5432.lock`.
 _LONGEST_SOCKET_FOLDER = 80
+#: All hold secrets or what others must not change; the folder itself may be one that the person made, and stays as it is.
+_SUBFOLDERS = ("run", "log", "home", "cache", "demo", "postgres", "rabbitmq", "seaweedfs")
 
 
 class StackFolder:
@@ -27,8 +29,10 @@ class StackFolder:
     def take(self) -> None:
         """Make the folder if it is missing, and hold it. Raises `TroubleError` if another process has it."""
         try:
-            for name in ("", "run", "log"):
-                (self.path / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in _SUBFOLDERS:
+                (self.path / name).mkdir(exist_ok=True)
+                (self.path / name).chmod(0o700)
             lock = (self.path / "run" / "lock").open("a+")
         except OSError as error:
             raise TroubleError(f"{self.path} cannot be written ({error.strerror}): name another folder with --folder.") from error

@@ -37,6 +37,11 @@ class Postgres:
     def prepare(self) -> None:
         """Make the cluster if it is missing. Raises `TroubleError`."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.geteuid() == 0 and subprocess.run([*_as_nobody(), "true"], capture_output=True, check=False).returncode != 0:
+            raise TroubleError(
+                "User namespaces are refused here (a chroot, or a container with its default profile): use the machine itself, a "
+                "virtual one, or docker compose."
+            )
         if (self._data / "PG_VERSION").exists():
             return
         # The work is done beside, and moved: a start that was killed in the middle leaves no half-made cluster.

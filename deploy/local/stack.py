@@ -54,7 +54,7 @@ class Stack:
         """Nothing is touched yet.
 
         `front_port` is the front door's, or None for a free one; all other ports are free ones. `durable=False` lets a power
-        cut lose data, for tests. `settings` adds settings by service. `report` is told what goes on.
+        cut lose data, for tests. `settings` adds settings by service. `report` is told what is unusual about a start.
         """
         self._folder = StackFolder(folder)
         self.path = self._folder.path
@@ -79,7 +79,6 @@ class Stack:
             leftovers = end_all(self._mark, grace_s=_GRACE_S)
             if leftovers:
                 self._report(f"ended {leftovers} processes that an earlier start had left behind")
-            self._report("starting PostgreSQL, RabbitMQ and SeaweedFS")
             self._start_supervisor()
             self.supervisor.start_group(_SERVERS, limit_s=_SERVERS_LIMIT_S)
             self.postgres.create_database()
@@ -89,7 +88,6 @@ class Stack:
 
     def migrate(self) -> None:
         """Bring database and buckets to this release. A second call changes nothing. Raises `TroubleError`."""
-        self._report("migrating the database, making buckets")
         passwords = {f"PALIO_{name.upper()}_DATABASE_PASSWORD": secret for name, secret in self.credentials.database().items()}
         self._run("shared.migrations", {"PALIO_OWNER_DATABASE_URL": self.postgres.owner_url(), **passwords})
         setup = {
@@ -103,7 +101,6 @@ class Stack:
 
     def start_services(self) -> None:
         """Start the services and the front door, and wait until each says it is ready. Raises `TroubleError`."""
-        self._report("starting the services")
         self.supervisor.start_group(_SERVICES, limit_s=_SERVICES_LIMIT_S)
 
     def appoint_administrator(self, name: str) -> None:
@@ -124,6 +121,11 @@ class Stack:
             self._ports.close()
             self._ports = None
         self._folder.release()
+
+    @property
+    def runs(self) -> bool:
+        """Whether anything of it may run."""
+        return self._supervisor is not None
 
     @property
     def supervisor(self) -> Supervisor:

@@ -46,7 +46,8 @@ def main() -> int:
                 narration.say(f"The platform runs at {stack.origin}, logs are in {stack.log_folder}. Ctrl-C ends it.")
                 _wait(stack, narration)
         finally:
-            narration.say("ending every process")
+            if stack.runs:
+                narration.say("ending every process")
             stack.stop()
     except _ToldToEndError:
         return 0 if running else 130
@@ -102,9 +103,9 @@ def _check_disk(folder: Path) -> None:
 
 
 def _start(stack: Stack, narration: Narration) -> None:
-    with narration.step("starting the servers"):
+    with narration.step("starting PostgreSQL, RabbitMQ and SeaweedFS"):
         stack.start_servers()
-    with narration.step("migrating"):
+    with narration.step("migrating the database, making buckets"):
         stack.migrate()
     with narration.step("starting the services"):
         stack.start_services()

@@ -5,7 +5,7 @@ say() { printf '%s\n' "$*" >&2; }
 
 # One line that says what to do, and no more.
 fail() {
-    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    printf 'script/%s: %s\n' "${0##*/}" "$*" >&2
     exit 1
 }
 
@@ -20,7 +20,7 @@ set_up_environment() {
     if [ -s /etc/ssl/certs/ca-certificates.crt ]; then
         export SSL_CERT_FILE=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
     fi
-    mkdir -p .palio 2>/dev/null || fail "$PWD cannot be written: clone the repository to a folder of your own."
+    mkdir -p -m 700 .palio 2>/dev/null || fail "$PWD cannot be written: clone the repository to a folder of your own."
     # script/up and script/test may be started at the same time.
     exec 9>.palio/set-up.lock
     flock 9

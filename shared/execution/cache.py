@@ -8,7 +8,6 @@ name that no reader looks for, and is made anew.
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,10 @@ from shared.telemetry import get_logger
 log = get_logger(__name__)
 
 REQUESTS = Counter("palio_cache_requests_total", "Artefacts asked of the cache of this host", ["result"])
+
+
+#: End of the name of the folder in which an entry is made.
+_MAKING = ".making"
 
 
 class Cache:
@@ -70,8 +73,12 @@ class Cache:
             os.close(descriptor)
 
     def _make(self, entry: Path, fetch: Callable[[Path], None], unpack: Callable[[Path, Path], None] | None) -> None:
-        with tempfile.TemporaryDirectory(prefix="making-", dir=self._folder) as folder:
-            fetched, made = Path(folder) / "fetched", Path(folder) / "unpacked"
+        making = entry.with_name(entry.name + _MAKING)
+        # Left by a maker that died: nobody else makes this entry, since the lock is ours.
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir()
+        try:
+            fetched, made = making / "fetched", making / "unpacked"
             fetch(fetched)
             if unpack is None:
                 made = fetched
@@ -80,14 +87,16 @@ class Cache:
             _make_readable(made)
             # Whole or not at all: a reader never sees half an entry.
             made.rename(entry)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
 
     def _evict(self, keep: str) -> None:
-        sizes = {path.name: _size(path) for path in self._folder.iterdir() if not path.name.endswith(".lock")}
+        sizes = {path.name: _size(path) for path in self._folder.iterdir() if not path.name.endswith((".lock", _MAKING))}
         total = sum(sizes.values())
         for name in sorted(sizes, key=self._last_used):
             if total <= self._max_bytes:
                 return
-            if name != keep and not name.startswith("making-") and self._evict_unless_used(name):
+            if name != keep and self._evict_unless_used(name):
                 total -= sizes[name]
         log.warning("cache_is_full", bytes=total, max_bytes=self._max_bytes)
 
@@ -121,6 +130,10 @@ def _make_readable(made: Path) -> None:
 
 
 def _size(path: Path) -> int:
-    if path.is_dir():
-        return sum(each.lstat().st_size for each in path.rglob("*") if each.is_file())
-    return path.stat().st_size if path.exists() else 0
+    try:
+        if path.is_dir():
+            return sum(each.lstat().st_size for each in path.rglob("*") if each.is_file())
+        return path.stat().st_size
+    except FileNotFoundError:
+        # Evicted by another process at this moment.
+        return 0

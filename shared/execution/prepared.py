@@ -14,6 +14,7 @@ from shared.execution.arrays import Expected
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ElementName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,99}$")]
 
 #: What a name of a description, a score or a reason may take; a stranger's sandbox wrote it.
 Words = Annotated[str, Field(max_length=2000)]
@@ -42,6 +43,8 @@ class Description(_Frozen):
     n_train: int = Field(ge=1)
     n_test: int | None = Field(ge=0)
     predictions: PredictionForm
+    #: Modules that the starter imports: loaded before a submission is, since most submissions import the same.
+    preload: tuple[ModuleName, ...] = Field((), max_length=100)
 
     @property
     def expected(self) -> Expected:
@@ -73,9 +76,8 @@ class PreparedFiles(_Frozen):
     kit: Path
     x_train: Path
     x_test: Path | None
-    #: The folders of `Manifest.shown`, by their path below this one.
+    #: Holds the folders of `Manifest.shown`.
     shown_folders: Path | None = None
-    shown: tuple[str, ...] = ()
 
 
 class LabelFiles(_Frozen):

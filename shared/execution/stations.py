@@ -12,6 +12,7 @@ import stat
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -78,6 +79,8 @@ class StationSpec:
     kit: Mount
     data: tuple[Mount, ...]
     limits: Limits
+    #: Modules to import before any job.
+    preload: tuple[str, ...] = ()
 
 
 class NotReadyError(Exception):
@@ -170,7 +173,7 @@ class Station:
     def _sandbox_spec(self) -> SandboxSpec:
         spec = self.spec
         return SandboxSpec(
-            argv=("/environment/bin/python", "-s", "-B", "/runner/start.py", spec.role),
+            argv=("/environment/bin/python", "-s", "-B", "/runner/start.py", spec.role, *spec.preload),
             mounts=(
                 *spec.environment.mounts,
                 Mount(_RUNNER, "/runner/palio_runner"),
@@ -223,8 +226,8 @@ class Station:
 class Stations(Protocol):
     """Where stations come from."""
 
-    def take(self, spec: StationSpec) -> Station:
-        """A station for one job, started or about to be. The caller ends it. Raises `SandboxError`."""
+    def take(self, spec: StationSpec) -> AbstractContextManager[Station]:
+        """A station for one job, for as long as the context lasts. Raises `SandboxError`."""
 
 
 class ColdStations:
@@ -235,7 +238,7 @@ class ColdStations:
         self._work_folder = work_folder
 
     def take(self, spec: StationSpec) -> Station:
-        """A station that has just been started."""
+        """A station that has just been started; it is its own context."""
         return Station(self._sandbox, spec, self._work_folder)
 
 

@@ -121,7 +121,7 @@ def train_station(problem: LocalProblem, limits: FoldLimits) -> StationSpec:
     if prepared.x_test:
         data.append(Mount(prepared.x_test, "/data/x_test"))
     if prepared.shown_folders:
-        data += [Mount(prepared.shown_folders / folder, f"/kit/{folder}") for folder in prepared.shown]
+        data += [Mount(prepared.shown_folders / folder, f"/kit/{folder}") for folder in problem.manifest.shown]
     sandbox_limits = Limits(
         wall_time_s=limits.time_limit_s,
         memory_bytes=limits.memory_limit_bytes,
@@ -130,7 +130,9 @@ def train_station(problem: LocalProblem, limits: FoldLimits) -> StationSpec:
         log_bytes=limits.log_limit_bytes,
         processes=limits.max_processes,
     )
-    return StationSpec(Role.TRAIN, problem.environment, Mount(prepared.kit, "/kit"), tuple(data), sandbox_limits)
+    return StationSpec(
+        Role.TRAIN, problem.environment, Mount(prepared.kit, "/kit"), tuple(data), sandbox_limits, problem.manifest.preload
+    )
 
 
 def _right_bytes(expected: Expected) -> int:

@@ -34,7 +34,7 @@ _TEMPORARY = re.compile(
 )
 _UV = "/tools/uv"
 _OWN = "palio"
-_WHEEL_PATH = re.compile(rf"^{_OWN} @ file:///wheels/(\S+\.whl)", re.MULTILINE)
+_WHEEL_PATH = re.compile(rf"^{_OWN} @ file:///input/wheels/(\S+\.whl)", re.MULTILINE)
 _MAX_WORDS = 8000
 _MAX_LOCK_BYTES = 8 << 20
 _GIB = 1 << 30
@@ -93,7 +93,7 @@ class Builder:
         `requirements` must be checked ones. Raises `EnvironmentBuildError`.
         """
         with self._build() as build:
-            (build.input / "requirements.in").write_text("\n".join(self._with_own_wheel(requirements)) + "\n")
+            build.give("requirements.in", "\n".join(self._with_own_wheel(requirements)) + "\n")
             arguments = [_UV, "pip", "compile", "/input/requirements.in", "--output-file", f"{build.inside}/lock.txt"]
             arguments += ["--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:"]
             arguments += ["--python", str(interpreter.executable)]
@@ -106,7 +106,7 @@ class Builder:
         """Install a lock and pack the result into `target`. Raises `EnvironmentBuildError`."""
         python = str(interpreter.executable)
         with self._build() as build:
-            (build.input / "lock.txt").write_text(lock)
+            build.give("lock.txt", lock)
             environment = f"{build.inside}/environment"
             made = [_UV, "venv", "--relocatable", "--python", python, environment]
             self._run(build, interpreter, made, "no environment can be made")
@@ -122,7 +122,7 @@ class Builder:
             return Pack(target, digest)
 
     def _build(self) -> "_Build":
-        return _Build(self._folder)
+        return _Build(self._folder, self._own_wheels())
 
     def _with_own_wheel(self, requirements: Sequence[str]) -> list[str]:
         """The requirements with `palio` as the very file that this platform serves.
@@ -141,7 +141,7 @@ class Builder:
                 has = ", ".join(str(version) for version, _ in wheels) or "none"
                 raise EnvironmentBuildError(f"the kit asks for {line!r}; this platform has palio {has}")
             extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-            lines.append(f"{_OWN}{extras} @ file:///wheels/{fitting[-1]}")
+            lines.append(f"{_OWN}{extras} @ file:///input/wheels/{fitting[-1]}")
         return lines
 
     def _own_wheels(self) -> list[Path]:
@@ -169,8 +169,7 @@ class Builder:
             mounts.append(Mount(self._index.certificates.resolve(), "/tools/certificates.pem"))
             variables["SSL_CERT_FILE"] = "/tools/certificates.pem"
         if self._wheel_dir:
-            mounts.append(Mount(self._wheel_dir, "/wheels"))
-            variables["UV_FIND_LINKS"] = "/wheels"
+            variables["UV_FIND_LINKS"] = "/input/wheels"
         spec = SandboxSpec(tuple(arguments), tuple(mounts), self._limits, variables, network=True)
         result = self._sandbox.start(spec).wait()
         if result.exit_code == 0 or (failure is None and result.ended_by is EndedBy.EXIT):
@@ -199,7 +198,8 @@ def _compile(environment: str, interpreter: Interpreter) -> list[str]:
 class _Build:
     """The folders of one build: what it is given, and, made by uv, what it makes. Gone at the end."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, wheels: Sequence[Path]) -> None:
+        self._wheels = wheels
         name = secrets.token_hex(8)
         self.input = folder.parent / f"{folder.name}-input-{name}"
         self.folder = folder / "builds" / name
@@ -207,9 +207,19 @@ class _Build:
         folder.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
-        self.input.mkdir()
-        self.input.chmod(0o755)
+        # Copied, and opened to the sandbox's user: the folder they are served from may be closed to it.
+        for folder in (self.input, self.input / "wheels"):
+            folder.mkdir()
+            folder.chmod(0o755)
+        for wheel in self._wheels:
+            shutil.copyfile(wheel, self.input / "wheels" / wheel.name)
+            (self.input / "wheels" / wheel.name).chmod(0o644)
         return self
+
+    def give(self, name: str, content: str) -> None:
+        """A file in `/input`."""
+        (self.input / name).write_text(content)
+        (self.input / name).chmod(0o644)
 
     def __exit__(self, *_error: object) -> None:
         shutil.rmtree(self.input, ignore_errors=True)

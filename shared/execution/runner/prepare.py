@@ -5,6 +5,7 @@ Runs once for each version of a problem, in a folder that is a copy and is throw
 
 from __future__ import annotations
 
+import ast
 import math
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from .stored import Stored
 _SCRIPT = "prepare_data.py"
 _STARTER = "submissions/starting_kit"
 _PROBE_ROWS = 2
+_MAX_PRELOAD = 50
 
 
 class _KitFaultError(Exception):
@@ -111,6 +113,7 @@ def _described(problem: Any, y_train: Any, y_test: Any, n_folds: int) -> dict[st
     return {
         "title": cut(str(problem.problem_title), 500),
         "elements": _elements(problem.workflow),
+        "preload": _imports_of_starter(),
         "metrics": [_metric(metric) for metric in problem.score_types],
         "score_kind": kind,
         "n_folds": n_folds,
@@ -118,6 +121,23 @@ def _described(problem: Any, y_train: Any, y_test: Any, n_folds: int) -> dict[st
         "n_test": n_test,
         "predictions": {"is_ragged": empty.dtype == object, "shape": list(empty.shape[1:]), "type": problem.Predictions.__name__},
     }
+
+
+def _imports_of_starter() -> list[str]:
+    """The modules of libraries that the starter imports; nothing of the kit or the starter itself."""
+    own = {path.stem for folder in (Path(), Path("external_imports"), Path(_STARTER)) for path in folder.glob("*.py")}
+    modules = set()
+    for path in sorted(Path(_STARTER).glob("*.py")):
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module)
+    return sorted(name for name in modules if name.split(".")[0] not in own and name.isascii())[:_MAX_PRELOAD]
 
 
 def _metric(metric: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from shared.execution.sandbox.port import RESULTS_FD_VARIABLE, Limits, Mount, RunningSandbox, SandboxError, SandboxSpec
-from shared.execution.sandbox.supervision import Supervisor
+from shared.execution.sandbox.supervision import CommandLine, Supervisor
 
 #: Owns nothing on any Debian: between the ranges that systemd gives to containers and to homes.
 STRANGER_UID = 60578
@@ -25,7 +25,6 @@ _ETC = Path(__file__).parent / "etc"
 _HOST_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "mime.types")
 _HOST_NETWORK_ETC = ("resolv.conf", "hosts", "nsswitch.conf", "gai.conf", "ssl", "ca-certificates", "pki")
 _MADE_UP_ETC = ("passwd", "group", "hosts", "nsswitch.conf")
-_SHARED_MEMORY_PART = 2
 #: Beyond what is really held: libraries reserve far more addresses than they use.
 _ADDRESS_SPACE_FACTOR = 2
 _ADDRESS_SPACE_EXTRA_BYTES = 16 << 30
@@ -47,6 +46,8 @@ class Bubblewrap:
     def start(self, spec: SandboxSpec) -> RunningSandbox:
         """Start a program; see the port."""
         for mount in spec.mounts:
+            if not mount.source.exists():
+                raise SandboxError(f"{mount.source} is not there to be mounted")
             if mount.writable and self._as_root:
                 _give_away(mount.source)
         return Supervisor(spec, self._command).started()
@@ -60,14 +61,15 @@ class Bubblewrap:
         words = result.log.decode(errors="replace").strip()
         raise SandboxError(f"this machine gives no sandbox ({words or result.ended_by}). {_remedy()}")
 
-    def _command(self, spec: SandboxSpec, info_fd: int, results_fd: int | None) -> "tuple[list[str], list[int]]":
-        """The command line, and the descriptors it must inherit (the caller closes those it does not know).
+    def _command(self, spec: SandboxSpec, info_fd: int, results_fd: int | None) -> CommandLine:
+        """The command line. What bubblewrap is told travels in files in memory: a command line can be read inside.
 
-        Arguments travel in a file in memory: a command line could be read inside, and names folders of the host.
+        Only for root are there two bubblewraps, as the module says.
         """
         view = [*_system(), *_etc(network=spec.network), *_mounted(spec.mounts)]
         inside = [
-            *_namespaces(spec, info_fd),
+            *_namespaces(spec),
+            *([] if self._as_root else ["--info-fd", str(info_fd)]),
             *(["--bind", "/", "/"] if self._as_root else view),
             *_private_folders(spec.limits),
             *(["--tmpfs", "/run"] if self._as_root else []),
@@ -77,16 +79,21 @@ class Bubblewrap:
         inner = _arguments_file(inside)
         program = ["--", *_limited(spec.limits), *spec.argv]
         if not self._as_root:
-            return [str(self._executable), "--args", str(inner), *program], [inner]
+            return CommandLine(str(self._executable), ["bwrap", "--args", str(inner), *program], [inner])
         stage, executable = self._staged()
-        outer = _arguments_file(["--die-with-parent", *view, *_empty_folders(), *stage])
+        # A PID namespace of its own: root's bubblewrap, which keeps no capability, may not kill a process that gave root up, so
+        # "die with parent" would end there. The kernel kills all of a PID namespace with its first process.
+        outer = _arguments_file(
+            ["--die-with-parent", "--unshare-pid", "--info-fd", str(info_fd), *view, *_empty_folders(), *stage]
+        )
         give_up_root = [
             "/usr/bin/setpriv",
             *(f"--reuid={STRANGER_UID}", f"--regid={STRANGER_UID}", "--clear-groups"),
-            *("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"),
+            *("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"),
+            "--",
         ]
-        command = [str(self._executable), "--args", str(outer), "--", *give_up_root, executable, "--args", str(inner), *program]
-        return command, [outer, inner]
+        arguments = ["bwrap", "--args", str(outer), "--", *give_up_root, executable, "--args", str(inner), *program]
+        return CommandLine(str(self._executable), arguments, [outer, inner])
 
     def _staged(self) -> tuple[list[str], str]:
         """Arguments that show bubblewrap itself to the second bubblewrap, and its path there."""
@@ -132,10 +139,9 @@ def _remedy() -> str:
     return "User namespaces must be allowed: see user.max_user_namespaces."
 
 
-def _namespaces(spec: SandboxSpec, info_fd: int) -> Iterator[str]:
+def _namespaces(spec: SandboxSpec) -> Iterator[str]:
     yield from ("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session")
     yield from ("--uid", _INSIDE_UID, "--gid", _INSIDE_UID, "--hostname", "sandbox", "--cap-drop", "ALL")
-    yield from ("--info-fd", str(info_fd))
     if spec.network:
         yield "--share-net"
 
@@ -184,7 +190,7 @@ def _empty_folders() -> Iterator[str]:
 
 
 def _private_folders(limits: Limits) -> Iterator[str]:
-    size = str(max(limits.memory_bytes // _SHARED_MEMORY_PART, 1 << 20))
+    size = str(limits.files_in_memory_bytes)
     yield from ("--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108 - inside
     yield from ("--size", size, "--tmpfs", "/tmp")  # noqa: S108 - inside it is private to the sandbox
 

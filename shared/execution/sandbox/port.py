@@ -57,6 +57,11 @@ class Limits:
     log_bytes: int
     processes: int
 
+    @property
+    def files_in_memory_bytes(self) -> int:
+        """The size of `/tmp`, and of `/dev/shm`: half of the memory each, since what is in them counts as memory."""
+        return max(self.memory_bytes // 2, 1 << 20)
+
 
 @dataclass(frozen=True)
 class SandboxSpec:
@@ -105,6 +110,10 @@ class RunningSandbox(Protocol):
 
     def wait(self) -> SandboxResult:
         """Wait for the end: after it, no process of the sandbox is left. A second call gives the same result."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `wait` would return at once."""
 
     def kill(self) -> None:
         """End it now. `wait` then says `killed`, unless it was over already."""

@@ -22,6 +22,8 @@ from shared.execution.sandbox.usage import folder_exceeds, tree_usage
 
 _READ_BYTES = 1 << 20
 _SIGNALLED = 128
+#: bubblewrap's own, inside: up to three.
+_OWN_PROCESSES = 3
 _SHORTEST_LOOK_S = 0.01
 _LONGEST_LOOK_S = 0.1
 _IDLE_LOOK_S = 1.0
@@ -33,9 +35,18 @@ _START_LIMIT_S = 30.0
 #: The kernel takes a dead sandbox down in milliseconds; a process in an uninterruptible state may take longer.
 _END_LIMIT_S = 30.0
 
-#: From the specification and the descriptors for bubblewrap's words and for results: the command line, and descriptors made
-#: for it, which it inherits as well.
-Command = Callable[[SandboxSpec, int, int | None], tuple[list[str], list[int]]]
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What to start: the program, what it is told (its own name first), and descriptors made for it, which it inherits."""
+
+    executable: str
+    arguments: list[str]
+    descriptors: list[int]
+
+
+#: The command line for a specification, and for the descriptors that take bubblewrap's words and the program's results.
+Command = Callable[[SandboxSpec, int, int | None], CommandLine]
 
 
 @dataclass
@@ -104,6 +115,11 @@ class Supervisor:
             raise SandboxError("the sandbox could not be followed to its end") from self._error
         return self._result
 
+    @property
+    def is_over(self) -> bool:
+        """See the port."""
+        return self._over.is_set()
+
     def kill(self) -> None:
         """See the port."""
         self._end(EndedBy.KILLED)
@@ -139,12 +155,20 @@ class Supervisor:
         if self._spec.results:
             self._results_file = stack.enter_context(self._spec.results.open("wb"))
             results_read, results_write = _pipe(stack)
-        command, made = self._command(self._spec, info_write, results_write)
-        inherited = [info_write, *([] if results_write is None else [results_write]), *made]
+        command = self._command(self._spec, info_write, results_write)
+        inherited = [info_write, *([] if results_write is None else [results_write]), *command.descriptors]
         try:
             # The environment is empty because bubblewrap's own can be read inside, at /proc/1/environ.
             popen = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log_write, stderr=log_write, env={}, cwd="/", bufsize=0, pass_fds=inherited
+                command.arguments,
+                executable=command.executable,
+                stdin=subprocess.PIPE,
+                stdout=log_write,
+                stderr=log_write,
+                env={},
+                cwd="/",
+                bufsize=0,
+                pass_fds=inherited,
             )
         except OSError as error:
             raise SandboxError(f"bubblewrap does not start: {error}") from error
@@ -252,12 +276,12 @@ class Supervisor:
     def _look(self, process: _Process) -> float:
         """Compare what is used with the limits; returns the seconds until the next look."""
         limits = self._spec.limits
-        usage = tree_usage(process.init_pid)
+        usage = tree_usage(process.init_pid, limits.files_in_memory_bytes)
         self._peak_bytes = max(self._peak_bytes, usage.memory_bytes)
         self._cpu_time_s = max(self._cpu_time_s, usage.cpu_time_s)
         if usage.memory_bytes > limits.memory_bytes:
             self._end(EndedBy.MEMORY_LIMIT)
-        if usage.processes > limits.processes:
+        if usage.processes > limits.processes + _OWN_PROCESSES:
             self._end(EndedBy.PROCESS_LIMIT)
         self._look_at_folders()
         if self._begun_at is None:

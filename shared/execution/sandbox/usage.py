@@ -10,6 +10,7 @@ from pathlib import Path
 
 #: What an entry costs the kernel, so that a million empty files count too.
 _INODE_BYTES = 1024
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _IN_MEMORY = ("tmp", "dev/shm")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 #: Folders of a stranger may be deep and wide: looked at only so far.
@@ -25,14 +26,13 @@ class TreeUsage:
     cpu_time_s: float
 
 
-def tree_usage(root_pid: int) -> TreeUsage:
+def tree_usage(root_pid: int, files_in_memory_bytes: int) -> TreeUsage:
     """The usage now. Processes that end meanwhile are left out; one that is gone uses nothing.
 
-    The CPU time of a process that ended is its parent's from then on, unless nobody waited for it.
+    `files_in_memory_bytes` is the size of the sandbox's own `/tmp`. The CPU time of a process that ended is its parent's from then on, unless nobody waited for it.
     """
     processes, memory, cpu = 0, 0, 0.0
     pids = [root_pid]
-    inside = root_pid
     for pid in pids:
         try:
             memory += _held_bytes(pid)
@@ -41,10 +41,9 @@ def tree_usage(root_pid: int) -> TreeUsage:
         except (OSError, ValueError):
             continue
         processes += 1
-        # The first process was started outside, so that an ordinary user may not look through its eyes; its children were not.
-        inside = children[0] if pid == root_pid and children else inside
         pids += children
-    return TreeUsage(processes, memory + _files_in_memory(inside), cpu)
+    # The first processes are bubblewrap's own, and see another file system; the one found last is the furthest inside.
+    return TreeUsage(processes, memory + _files_in_memory(pids[-1], files_in_memory_bytes), cpu)
 
 
 def folder_exceeds(folder: Path, limit_bytes: int) -> bool:
@@ -94,12 +93,15 @@ def _children(pid: int) -> list[int]:
     return children
 
 
-def _files_in_memory(pid: int) -> int:
+def _files_in_memory(pid: int, size: int) -> int:
     total = 0
     for folder in _IN_MEMORY:
         try:
             status = os.statvfs(f"/proc/{pid}/root/{folder}")
         except OSError:
+            continue
+        if not 0 <= status.f_blocks * status.f_frsize - size < _PAGE_BYTES:
+            # While it is being set up, a process still sees the host's.
             continue
         total += (status.f_blocks - status.f_bfree) * status.f_frsize + (status.f_files - status.f_ffree) * _INODE_BYTES
     return total

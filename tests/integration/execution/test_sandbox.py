@@ -1,0 +1,350 @@
+"""What any sandbox promises: nothing of the host is seen, limits hold, and nothing outlives it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import LIMITS, ROOT, python_spec
+
+from shared.execution.environments.interpreters import Interpreter
+from shared.execution.sandbox import Bubblewrap, EndedBy, Mount, SandboxError, SandboxResult, SandboxSpec
+from tests.support.waiting import wait_until
+
+Run = Callable[..., SandboxResult]
+
+
+def processes_with(marker: str) -> list[int]:
+    """Processes of the host, whosever, whose command line holds the marker."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if marker.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_exit_codes_and_signals_are_told_apart(run_python: Run) -> None:
+    assert run_python("raise SystemExit(7)").exit_code == 7
+    killed = run_python("import os; os.kill(os.getpid(), 9)")
+    assert (killed.ended_by, killed.exit_code, killed.signal) == (EndedBy.EXIT, None, signal.SIGKILL)
+
+
+def test_only_a_minimal_read_only_system_is_seen(run_python: Run, interpreter: Interpreter) -> None:
+    result = run_python(
+        """
+import json, os
+def refused(path):
+    try:
+        open(os.path.join(path, "x"), "w")
+    except OSError as error:
+        return error.strerror
+print(json.dumps({
+    "root": sorted(os.listdir("/")),
+    "etc": sorted(os.listdir("/etc")),
+    "writable": [path for path in ("/", "/usr", "/etc", "/dev", "/proc", "/proc/sys/kernel", os.path.dirname(os.__file__)) if not refused(path)],
+    "tmp": refused("/tmp"),
+    "shm": refused("/dev/shm"),
+}))
+"""
+    )
+    seen = json.loads(result.log)
+    assert {"home", "work", "sys", "boot", "mnt", "opt", "srv", "var"}.isdisjoint(seen["root"])
+    assert {"shadow", "ssh", "resolv.conf", "machine-id"}.isdisjoint(seen["etc"])
+    assert seen["writable"] == []
+    assert seen["tmp"] is None
+    assert seen["shm"] is None
+
+
+def test_nothing_of_the_service_is_seen(run_python: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALIO_DATABASE_URL", "postgresql://secret")
+    result = run_python(
+        """
+import glob, os
+print(dict(os.environ))
+for pattern in ("environ", "cmdline"):
+    for path in glob.glob(f"/proc/[0-9]*/{pattern}"):
+        print(open(path, "rb").read())
+print("PIDS", sorted(int(name) for name in os.listdir("/proc") if name.isdigit()))
+print("FDS", sorted(map(int, os.listdir("/proc/self/fd")))[:-1])
+"""
+    )
+    text = result.log.decode()
+    assert "secret" not in text
+    assert str(ROOT) not in text
+    assert "PIDS [1, 2]" in text
+    assert "FDS [0, 1, 2]" in text
+
+
+def test_no_privilege_is_left_and_none_can_be_had(run_python: Run) -> None:
+    result = run_python(
+        """
+import ctypes, os
+print("uid", os.getuid(), os.getgid(), os.getgroups())
+for line in open("/proc/self/status"):
+    if line.startswith(("Cap", "NoNewPrivs")):
+        print(line.strip())
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWUSER = 0x10000000
+print("unshare", libc.unshare(CLONE_NEWUSER))
+print("mount", libc.mount(b"none", b"/tmp", b"tmpfs", 0, None))
+print("core", open("/proc/sys/kernel/core_pattern", "r").read() and "")
+try:
+    open("/proc/sys/kernel/core_pattern", "w").write("|/tmp/evil")
+except OSError as error:
+    print("core_pattern", error.strerror)
+"""
+    )
+    text = result.log.decode()
+    assert "uid 1000 1000" in text
+    assert len(re.findall(r"Cap\w+:\s+0000000000000000", text)) == 5
+    assert re.search(r"NoNewPrivs:\s+1", text)
+    assert "unshare -1" in text
+    assert "mount -1" in text
+    assert "core_pattern" in text
+
+
+def test_there_is_no_network_and_no_socket_of_the_host(run_python: Run) -> None:
+    result = run_python(
+        """
+import socket
+for family, address in ((socket.AF_INET, ("127.0.0.1", 5432)), (socket.AF_INET, ("1.1.1.1", 53)), (socket.AF_UNIX, "\\0/tmp/.X11-unix/X0")):
+    try:
+        socket.socket(family, socket.SOCK_STREAM).connect(address)
+        print("CONNECTED", address)
+    except OSError as error:
+        print("refused", error)
+print("UNIX", len(open("/proc/net/unix").read().splitlines()) - 1)
+print("DEVICES", [line.split(":")[0].strip() for line in open("/proc/net/dev").readlines()[2:]])
+"""
+    )
+    text = result.log.decode()
+    assert "CONNECTED" not in text
+    assert "UNIX 0" in text
+    assert "DEVICES ['lo']" in text
+
+
+def test_a_loop_is_ended_at_its_time(run_python: Run) -> None:
+    result = run_python("while True: pass", wall_time_s=1)
+    assert result.ended_by is EndedBy.TIME_LIMIT
+    assert 1 <= result.wall_time_s < 10
+    assert result.cpu_time_s > 0.2
+
+
+def test_what_ignores_signals_and_what_became_a_daemon_dies_with_it(run_python: Run) -> None:
+    marker = f"palio-marker-{os.getpid()}"
+    code = f"""
+import os, signal, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv("/bin/sh", ["sh", "-c", "trap '' TERM; while :; do sleep 1; done # {marker}"])
+    os._exit(0)
+time.sleep(1000)
+"""
+    assert run_python(code, wall_time_s=1).ended_by is EndedBy.TIME_LIMIT
+    assert processes_with(marker) == []
+
+
+def test_a_daemon_left_behind_by_a_program_that_exits_dies_too(run_python: Run) -> None:
+    marker = f"palio-left-{os.getpid()}"
+    result = run_python(
+        f"import os\nif os.fork() == 0:\n    os.setsid(); os.execv('/bin/sh', ['sh', '-c', 'sleep 1000; : {marker}'])"
+    )
+    assert result.exit_code == 0
+    assert processes_with(marker) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = [bytearray(1 << 20) for _ in range(10_000)]",
+        "import mmap\nx = [mmap.mmap(-1, 8 << 20) for _ in range(500)]\nfor m in x: m.write(b'x' * (8 << 20))",
+        "import os\nfor i in range(8):\n    if os.fork() == 0:\n        x = bytearray(60 << 20); import time; time.sleep(60)\nos.wait()",
+        "x = bytearray(150 << 20)\nopen('/tmp/x', 'wb').write(bytes(100 << 20))\nopen('/dev/shm/x', 'wb').write(bytes(100 << 20))\nimport time; time.sleep(60)",
+    ],
+    ids=["heap", "shared mappings", "many processes", "files in memory"],
+)
+def test_memory_is_limited_however_it_is_taken(run_python: Run, code: str) -> None:
+    result = run_python(code, memory_bytes=300 << 20)
+    assert result.ended_by is EndedBy.MEMORY_LIMIT
+    assert result.peak_memory_bytes > 300 << 20
+
+
+def test_an_absurd_allocation_is_refused_at_once(run_python: Run) -> None:
+    result = run_python("try:\n    bytearray(1 << 45)\nexcept MemoryError:\n    print('refused')")
+    assert result.log == b"refused\n"
+
+
+def test_a_fork_bomb_stays_inside(run_python: Run) -> None:
+    marker = f"palio-bomb-{os.getpid()}"
+    result = run_python(
+        f"import os  # {marker}\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass",
+        processes=30,
+        wall_time_s=3,
+    )
+    assert result.ended_by in {EndedBy.TIME_LIMIT, EndedBy.PROCESS_LIMIT}
+    assert processes_with(marker) == []
+
+
+def test_a_file_may_not_grow_beyond_its_limit(run_python: Run) -> None:
+    result = run_python(
+        "try:\n    open('/tmp/x', 'wb').write(bytes(3 << 20))\nexcept OSError as error:\n    print(error.strerror)",
+        file_bytes=1 << 20,
+    )
+    assert result.log == b"File too large\n"
+
+
+def test_a_flood_of_prints_ends_it_in_bounded_memory(run_python: Run) -> None:
+    result = run_python("while True: print('x' * 1_000_000)", log_bytes=10_000)
+    assert result.ended_by is EndedBy.OUTPUT_LIMIT
+    assert len(result.log) < 11_000
+
+
+def test_a_long_log_is_cut_in_the_middle_and_the_program_goes_on(run_python: Run) -> None:
+    result = run_python("print('begin'); print('x' * 100_000); print('end')", log_bytes=10_000)
+    assert (result.ended_by, result.exit_code) == (EndedBy.EXIT, 0)
+    assert result.log.startswith(b"begin\n")
+    assert result.log.endswith(b"end\n")
+    assert b"90011 bytes of output were left out here" in result.log
+
+
+def test_a_log_may_hold_any_bytes(run_python: Run) -> None:
+    result = run_python("import os; os.write(1, b'\\xff\\x00\\xfe'); os.write(2, b'\\x1b[31m')")
+    assert result.log == b"\xff\x00\xfe\x1b[31m"
+
+
+def test_results_come_after_the_byte_that_says_ready(run_python: Run, tmp_path: Path) -> None:
+    code = "import os; fd = int(os.environ['PALIO_RESULTS_FD']); os.write(fd, b'R'); os.write(fd, bytes(1 << 20)); os.write(fd, b'end')"
+    run_python(code, results=tmp_path / "results")
+    assert (tmp_path / "results").read_bytes() == bytes(1 << 20) + b"end"
+
+
+def test_too_many_results_end_it(run_python: Run, tmp_path: Path) -> None:
+    code = "import os\nfd = int(os.environ['PALIO_RESULTS_FD'])\nwhile True: os.write(fd, bytes(1 << 16))"
+    result = run_python(code, results=tmp_path / "results", output_bytes=1 << 20)
+    assert result.ended_by is EndedBy.OUTPUT_LIMIT
+    assert (tmp_path / "results").stat().st_size <= 1 << 20
+
+
+def test_a_writable_mount_can_be_written_and_is_limited(run_python: Run, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o700)
+    (shared / "given").write_text("1")
+    mount = Mount(shared, "/shared", writable=True)
+    run_python("open('/shared/given', 'a').write('2'); open('/shared/made', 'w').write('3')", mounts=(mount,))
+    assert (shared / "given").read_text() == "12"
+    assert (shared / "made").read_text() == "3"
+    code = "import os\nfor i in range(10**6):\n    open(f'/shared/{i}', 'wb').write(bytes(1 << 20)); os.sync()"
+    assert run_python(code, mounts=(mount,), output_bytes=8 << 20).ended_by is EndedBy.OUTPUT_LIMIT
+
+
+def test_a_read_only_mount_cannot_be_written(run_python: Run, tmp_path: Path) -> None:
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given").chmod(0o777)
+    result = run_python("open('/given/x', 'w')", mounts=(Mount(tmp_path / "given", "/given"),))
+    assert b"Read-only file system" in result.log
+
+
+def test_a_program_that_waits_is_not_timed(sandbox: Bubblewrap, interpreter: Interpreter, tmp_path: Path) -> None:
+    code = "import os; fd = int(os.environ['PALIO_RESULTS_FD']); os.write(fd, b'R'); line = input(); os.write(fd, line.encode())"
+    spec = python_spec(interpreter, code, results=tmp_path / "results", waits_for_line=True, wall_time_s=0.5)
+    running = sandbox.start(spec)
+    assert running.wait_until_ready(30)
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 1, "more than its wall time to pass")
+    assert not running.is_over
+    running.send_line(b"job")
+    assert running.wait().exit_code == 0
+    assert (tmp_path / "results").read_bytes() == b"job"
+
+
+def test_after_its_line_a_program_is_timed(sandbox: Bubblewrap, interpreter: Interpreter) -> None:
+    running = sandbox.start(python_spec(interpreter, "input()\nwhile True: pass", waits_for_line=True, wall_time_s=0.5))
+    running.send_line(b"job")
+    assert running.wait().ended_by is EndedBy.TIME_LIMIT
+
+
+def test_a_program_that_ends_before_it_is_ready_is_noticed_at_once(
+    sandbox: Bubblewrap, interpreter: Interpreter, tmp_path: Path
+) -> None:
+    running = sandbox.start(python_spec(interpreter, "1 / 0", results=tmp_path / "results", waits_for_line=True))
+    assert not running.wait_until_ready(60)
+    running.send_line(b"job")
+    assert b"ZeroDivisionError" in running.wait().log
+
+
+def test_a_sandbox_can_be_killed_from_another_thread(sandbox: Bubblewrap, interpreter: Interpreter) -> None:
+    running = sandbox.start(python_spec(interpreter, "import time; time.sleep(1000)"))
+    threading.Timer(0.2, running.kill).start()
+    assert running.wait().ended_by is EndedBy.KILLED
+    running.kill()
+    assert running.wait().ended_by is EndedBy.KILLED
+
+
+def test_it_outlives_the_thread_that_started_it(sandbox: Bubblewrap, interpreter: Interpreter) -> None:
+    started = []
+    spec = python_spec(interpreter, "input(); print('alive')", waits_for_line=True)
+    starter = threading.Thread(target=lambda: started.append(sandbox.start(spec)))
+    starter.start()
+    starter.join()
+    started[0].send_line(b"go on")
+    assert started[0].wait().log == b"alive\n"
+
+
+def test_many_run_side_by_side(sandbox: Bubblewrap, interpreter: Interpreter) -> None:
+    running = [sandbox.start(python_spec(interpreter, f"print({number})")) for number in range(12)]
+    assert [each.wait().log for each in running] == [b"%d\n" % number for number in range(12)]
+
+
+def test_it_dies_with_the_service_that_started_it(interpreter: Interpreter) -> None:
+    marker = f"palio-orphan-{os.getpid()}"
+    program = f"""
+import sys, time
+sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+from conftest import python_spec
+from shared.execution.environments.interpreters import find_interpreter
+from shared.execution.sandbox import Bubblewrap
+running = Bubblewrap().start(python_spec(find_interpreter({interpreter.version!r}), "import time; time.sleep(1000)  # {marker}"))
+print("started", flush=True)
+running.wait()
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as service:
+        assert service.stdout
+        assert service.stdout.readline() == b"started\n"
+        begin = f"{interpreter.executable}\0-S\0-c\0import time"
+        wait_until(lambda: set(processes_with(begin)) & set(processes_with(marker)), "the program inside to run")
+        service.kill()
+    wait_until(lambda: not processes_with(marker), "the sandbox to die")
+
+
+def test_what_cannot_be_mounted_is_an_error_of_the_machine(sandbox: Bubblewrap, interpreter: Interpreter, tmp_path: Path) -> None:
+    spec = python_spec(interpreter, "1", mounts=(Mount(tmp_path / "missing", "/missing"),))
+    with pytest.raises(SandboxError, match="missing"):
+        sandbox.start(spec).wait()
+
+
+def test_the_check_of_a_machine_that_gives_sandboxes_is_silent(sandbox: Bubblewrap) -> None:
+    sandbox.check()
+
+
+def test_nothing_is_left_open_by_a_hundred_sandboxes(sandbox: Bubblewrap) -> None:
+    spec = SandboxSpec(("/usr/bin/true",), (), LIMITS)
+    sandbox.start(spec).wait()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        sandbox.start(spec).wait()
+    # Threads close their descriptors a moment after the result is there.
+    wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before, "descriptors to be closed")
+    assert threading.active_count() < 20
