@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,12 @@ import pytest
 from shared.execution.environments.build import Builder, Index
 from shared.execution.environments.interpreters import Interpreter, find_interpreter
 from shared.execution.environments.unpacking import unpack_environment
-from shared.execution.sandbox import Bubblewrap, Limits, Mount, Sandbox, SandboxResult, SandboxSpec
+from shared.execution.sandbox import Bubblewrap, Mount, Sandbox, SandboxResult
 from shared.execution.stations import ColdStations, Environment
+from tests.integration.execution.programs import ROOT, python_spec
 
-ROOT = Path(__file__).resolve().parents[3]
 TEST_CACHE = ROOT / ".palio" / "test-cache"
 PYTHON = "3.11"
-LIMITS = Limits(
-    wall_time_s=60, memory_bytes=1 << 30, file_bytes=256 << 20, output_bytes=256 << 20, log_bytes=20_000, processes=64
-)
 #: Everything that kits in these tests import; one environment for all of them.
 REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "ramp-workflow==0.7.0", "palio")
 
@@ -47,24 +43,6 @@ def run_python(sandbox: Sandbox, interpreter: Interpreter) -> Callable[..., Sand
         return sandbox.start(spec).wait()
 
     return run
-
-
-def python_spec(
-    interpreter: Interpreter,
-    code: str,
-    *,
-    mounts: tuple[Mount, ...] = (),
-    results: Path | None = None,
-    waits_for_line: bool = False,
-    **limits: float,
-) -> SandboxSpec:
-    return SandboxSpec(
-        argv=(str(interpreter.executable), "-S", "-c", code),
-        mounts=(*interpreter.mounts, *mounts),
-        limits=replace(LIMITS, **limits),
-        results=results,
-        waits_for_line=waits_for_line,
-    )
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from layout import FOLD_LIMITS, Laid, lay_out, submission_of
-from small_kits import classifier, tiny_kit
 
 from shared.events import FoldLimits, Outcome
 from shared.execution.arrays import unpacked
 from shared.execution.sandbox import Bubblewrap
 from shared.execution.stations import ColdStations, Environment, Stopped
 from shared.execution.training import FoldResult
+from tests.integration.execution.layout import FOLD_LIMITS, Laid, lay_out, submission_of
+from tests.integration.execution.small_kits import classifier, tiny_kit
 
 Train = Callable[..., FoldResult]
 
@@ -208,7 +208,7 @@ def test_labels_outside_the_fold_are_not_given(train: Train, tiny: Laid) -> None
     result = train(classifier(head="import sys, numpy as np\n", fit="f = sys._getframe(1); print(list(f.f_locals['y'][::3]))"))
     shown = result.log.decode().strip()
     assert result.outcome is Outcome.TRAINED
-    from small_kits import rows  # noqa: PLC0415 - the truth, read where it is compared
+    from tests.integration.execution.small_kits import rows  # noqa: PLC0415 - the truth, read where it is compared
 
     truth = [int(line.split(",")[2]) for line in rows(60).decode().splitlines()][::3]
     given = [int(number) for number in shown.strip("[]").replace("np.int64(", "").replace(")", "").split(",")]

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import LIMITS, ROOT, python_spec
 
 from shared.execution.environments.interpreters import Interpreter
 from shared.execution.sandbox import Bubblewrap, EndedBy, Mount, SandboxError, SandboxResult, SandboxSpec
+from tests.integration.execution.programs import LIMITS, ROOT, python_spec
 from tests.support.waiting import wait_until
 
 Run = Callable[..., SandboxResult]
@@ -312,8 +312,8 @@ def test_it_dies_with_the_service_that_started_it(interpreter: Interpreter) -> N
     marker = f"palio-orphan-{os.getpid()}"
     program = f"""
 import sys, time
-sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
-from conftest import python_spec
+sys.path.insert(0, {str(ROOT)!r})
+from tests.integration.execution.programs import python_spec
 from shared.execution.environments.interpreters import find_interpreter
 from shared.execution.sandbox import Bubblewrap
 running = Bubblewrap().start(python_spec(find_interpreter({interpreter.version!r}), "import time; time.sleep(1000)  # {marker}"))

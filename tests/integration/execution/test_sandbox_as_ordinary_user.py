@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from tests.integration.execution.programs import ROOT
 
 _FOLDER = Path(__file__).parent
 
