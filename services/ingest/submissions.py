@@ -14,6 +14,7 @@ from http import HTTPStatus
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from services.ingest.challenges import find_rules
 from services.ingest.names import clean_name, name_key
@@ -87,7 +88,12 @@ class SubmissionDesk:
             pool=rules.pool,
             limits=rules.limits,
         )
-        return self._record(new, event, rules)
+        try:
+            return self._record(new, event, rules)
+        except IntegrityError as error:
+            # The key is unique for a person: the same one, at the same moment, for another challenge.
+            detail = "This Idempotency-Key is being used for another request. Use a new key for a new submission."
+            raise Problem(HTTPStatus.CONFLICT, "idempotency-key-in-use", detail) from error
 
     def _check_files(self, files: Mapping[str, bytes], prepared: ProblemPrepared) -> None:
         expected = set(prepared.elements)

@@ -3,7 +3,10 @@
 - The handler returned: acknowledge. Its work is durable by then, so a death before the acknowledgement only repeats it.
 - It raised `RejectedError`: the message can never be handled. Publish it to the dead letters with the reason, confirmed, then
   acknowledge; a death between the two leaves a copy more there, never one less.
-- It raised `TRANSIENT`: a server is away. Wait, longer each time, and handle the same message again, without giving it back:
+- It raised `UnknownTypeError`: an event of a later release that is none of this one's business. Count, acknowledge.
+- It raised `NewerVersionError`: a known event that this release can't read. Skipping would lose it, so this consumer stays
+  at it, with a red health check that says "upgrade this service".
+- It raised one of `TRANSIENT`: a server is away. Wait, longer each time, and handle the same message again, without giving it back:
   others could not do better, and the order stays.
 - Anything else is a defect of ours. Tried `MAX_TRIES` times, since it may be a race, then dead-lettered with the reason.
 """
@@ -15,10 +18,12 @@ from contextlib import suppress
 
 import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection, FieldValue
+from aio_pika.exceptions import AMQPError
 from prometheus_client import Counter
 
 from shared.bus.connection import get_exchange, open_publishing_channel
 from shared.bus.topology import DEAD_LETTERS
+from shared.events import NewerVersionError, UnknownTypeError
 from shared.telemetry import Readiness, get_logger
 
 log = get_logger(__name__)
@@ -28,6 +33,7 @@ HANDLED = Counter("palio_messages_total", "Messages taken from a queue, by what 
 MAX_TRIES = 5
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 15.0
+CONFIRM_TIMEOUT_S = 30.0
 
 Handler = Callable[[AbstractIncomingMessage], Awaitable[None]]
 
@@ -53,6 +59,8 @@ def transient_errors() -> tuple[type[Exception], ...]:
 
 
 TRANSIENT = transient_errors()
+#: A newer version waits for this service's upgrade as for a server.
+WORTH_WAITING_FOR: tuple[type[Exception], ...] = (*TRANSIENT, NewerVersionError)
 
 
 class Consumer:
@@ -101,28 +109,40 @@ class Consumer:
             try:
                 await self._handler(message)
             except RejectedError as error:
-                await self._bury(message, str(error))
-                return
-            except TRANSIENT as error:
+                settled = await self._settle(message, "dead", str(error))
+            except UnknownTypeError:
+                settled = await self._settle(message, "unknown")
+            except WORTH_WAITING_FOR as error:
                 HANDLED.labels(self._queue, "waited").inc()
-                log.warning("waiting_for_server", queue=self._queue, error=repr(error), pause_s=pause_s)
-                self._readiness.blocked(f"queue {self._queue}", f"a server is away, trying again: {error}")
+                log.warning("waiting", queue=self._queue, error=repr(error), pause_s=pause_s)
+                self._readiness.blocked(f"queue {self._queue}", f"trying again: {error}")
+                settled = False
             except Exception as error:
                 log.exception("handler_failed", queue=self._queue, tries=tries)
-                if tries >= MAX_TRIES:
-                    await self._bury(message, f"failed {tries} times: {error!r}")
-                    return
+                settled = tries >= MAX_TRIES and await self._settle(message, "dead", f"failed {tries} times: {error!r}")
             else:
                 self._readiness.clear(f"queue {self._queue}")
-                HANDLED.labels(self._queue, "acknowledged").inc()
-                await message.ack()
+                settled = await self._settle(message, "acknowledged")
+            if settled:
                 return
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
+    async def _settle(self, message: AbstractIncomingMessage, result: str, reason: str | None = None) -> bool:
+        """Bury it if there is a reason to, and acknowledge; False if the broker did not take that, so that it is to be tried again."""
+        try:
+            if reason is not None:
+                await self._bury(message, reason)
+            await message.ack()
+        except (AMQPError, ConnectionError, TimeoutError) as error:
+            log.warning("not_settled", queue=self._queue, result=result, error=repr(error))
+            # A message of a channel that is gone comes again by itself, on the next one.
+            return message.channel.is_closed
+        HANDLED.labels(self._queue, result).inc()
+        return True
+
     async def _bury(self, message: AbstractIncomingMessage, reason: str) -> None:
         log.error("dead_letter", queue=self._queue, reason=reason)
-        HANDLED.labels(self._queue, "dead").inc()
         headers: dict[str, FieldValue] = {
             "palio-reason": reason[:1000],
             "palio-queue": self._queue,
@@ -131,5 +151,4 @@ class Consumer:
         copy = aio_pika.Message(message.body, headers=headers, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         if self._dead_letters is None:
             raise RuntimeError("a consumer buries messages only while it runs")
-        await self._dead_letters.publish(copy, routing_key="")
-        await message.ack()
+        await self._dead_letters.publish(copy, routing_key="", timeout=CONFIRM_TIMEOUT_S)

@@ -47,6 +47,9 @@ def is_raised_by_import(error: BaseException, folder: str) -> bool:
 
 def words_of(error: BaseException) -> str:
     """Type and message in one line, whatever the error's own methods do."""
+    if type(error) in (SyntaxError, IndentationError, TabError):
+        # Its own words name file and line; the lines of source are in the traceback.
+        return cut(f"{type(error).__name__}: {error}", 500)
     return cut(" ".join("".join(traceback.format_exception_only(type(error), error)).split()), 500)
 
 

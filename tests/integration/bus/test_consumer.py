@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustC
 
 from shared.bus.consumer import MAX_TRIES, Consumer, RejectedError, TransientError
 from shared.bus.topology import DEAD_LETTERS, EVENTS, event_queue
-from shared.events import Service
+from shared.events import NewerVersionError, Service, UnknownTypeError
 from shared.telemetry import Readiness
 
 QUEUE = event_queue(Service.SCORER)
@@ -111,6 +111,40 @@ async def test_a_server_that_is_away_is_waited_for_in_place_and_shown(
     async with consuming(amqp_url, handle, readiness):
         await back.wait()
     assert [bool(obstacles) for obstacles in shown] == [False, True, True, True]
+
+
+async def test_an_event_of_a_later_release_is_passed_over(
+    operator: AbstractRobustConnection, dead_letters: AbstractQueue, amqp_url: Callable[[str], str]
+) -> None:
+    second = asyncio.Event()
+
+    async def handle(message: AbstractIncomingMessage) -> None:
+        if message.body == b"from the future":
+            raise UnknownTypeError("TeamDissolved")
+        second.set()
+
+    await publish(operator, b"from the future", b"known")
+    async with consuming(amqp_url, handle):
+        await second.wait()
+    assert await dead_letters.get(fail=False, no_ack=True) is None
+
+
+async def test_a_newer_version_of_a_known_event_is_kept_and_asks_for_an_upgrade(
+    operator: AbstractRobustConnection, amqp_url: Callable[[str], str]
+) -> None:
+    readiness = Readiness()
+    tries: asyncio.Queue[None] = asyncio.Queue()
+
+    async def handle(_message: AbstractIncomingMessage) -> None:
+        await tries.put(None)
+        raise NewerVersionError("upgrade this service")
+
+    await publish(operator, b"newer")
+    async with consuming(amqp_url, handle, readiness):
+        for _ in range(3):
+            await tries.get()
+        assert "upgrade this service" in str(readiness.obstacles())
+    assert await count_left(operator) == 1
 
 
 async def test_a_defect_is_tried_a_few_times_and_then_buried_so_that_the_queue_goes_on(

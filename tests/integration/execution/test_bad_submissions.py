@@ -52,7 +52,11 @@ def test_a_good_submission_is_trained(train: Train, tiny: Laid) -> None:
     ("content", "outcome", "words"),
     [
         (classifier(head="import nonsense_module\n"), Outcome.IMPORT_ERROR, "No module named 'nonsense_module'"),
-        (b"class Classifier:\n    def fit(self, X y):\n        pass\n", Outcome.IMPORT_ERROR, "SyntaxError"),
+        (
+            b"class Classifier:\n    def fit(self, X y):\n        pass\n",
+            Outcome.IMPORT_ERROR,
+            "SyntaxError: invalid syntax. Perhaps you forgot a comma? (classifier.py, line 2)",
+        ),
         (b"1 / 0", Outcome.IMPORT_ERROR, "ZeroDivisionError"),
         (b"\xff\xfe\x00", Outcome.TRAIN_ERROR, "UnicodeDecodeError"),
         (b"x = 1", Outcome.TRAIN_ERROR, "Classifier"),
