@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from statistics import fmean
 from typing import Literal
 
 from services.leaderboard.submissions import Submission
-from shared.events import Metric, ScoreComputed
+from shared.events import Metric
+from shared.final_scores import ScoreKind, final_scores
 
 
 class Board(StrEnum):
@@ -32,21 +32,7 @@ class Row:
     scores: dict[str, float | None]
 
 
-def final_scores(
-    score: ScoreComputed, split: Literal["valid", "test"], score_kind: Literal["bag", "mean"]
-) -> dict[str, float | None]:
-    """One number a metric: bagged over all folds, or the mean of the folds' scores, as the kit says."""
-    if score_kind == "bag":
-        return {each.metric: (series[-1] if (series := getattr(each, split)) else None) for each in score.bagged}
-    by_metric: dict[str, list[float | None]] = {}
-    for fold in score.folds:
-        by_metric.setdefault(fold.metric, []).append(getattr(fold, split))
-    return {metric: _mean(values) for metric, values in by_metric.items()}
-
-
-def rank(
-    submissions: Sequence[Submission], metrics: Sequence[Metric], board: Board, score_kind: Literal["bag", "mean"]
-) -> list[Row]:
+def rank(submissions: Sequence[Submission], metrics: Sequence[Metric], board: Board, score_kind: ScoreKind) -> list[Row]:
     """The rows of a board, best first; `metrics[0]` is the official one."""
     official = metrics[0]
     split: Literal["valid", "test"] = "valid" if board is Board.PUBLIC else "test"
@@ -65,8 +51,3 @@ def _badness(value: float | None, metric: Metric) -> tuple[bool, float]:
     if value is None or math.isnan(value):
         return True, 0.0
     return False, value if metric.is_lower_the_better else -value
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return fmean(present) if present and len(present) == len(values) else None

@@ -4,10 +4,7 @@ So a person whose key was destroyed in the meantime gets no mail, and no name li
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
-from typing import Literal
 
 from sqlalchemy import Connection, Engine, text
 
@@ -15,6 +12,7 @@ from services.mailer.outbox import Claimed
 from services.mailer.tracebacks import one_line, read_traceback
 from shared.artefacts import Store
 from shared.events import Event, Metric, Outcome, RecordedEvent, ScoreComputed, ScoringFailed, TrainingFinished
+from shared.final_scores import ScoreKind, final_scores
 from shared.ledger import read_after
 from shared.vault import ERASED, unseal, unseal_all
 
@@ -31,10 +29,6 @@ PROBLEM = text("SELECT metrics, score_kind FROM mailer.problems WHERE problem_id
 
 class NobodyToWriteToError(Exception):
     """The person asked to be forgotten."""
-
-
-#: How the folds' scores become one.
-ScoreKind = Literal["bag", "mean"]
 
 
 @dataclass(frozen=True)
@@ -125,23 +119,9 @@ class FactFinder:
 def _scores(connection: Connection, problem_id: str, event: ScoreComputed) -> tuple[tuple[Score, ...], ScoreKind]:
     row = connection.execute(PROBLEM, {"problem_id": problem_id, "version": event.problem_version}).one()
     known = {metric.name: metric for metric in map(Metric.model_validate, json.loads(row.metrics))}
-    scores = public_scores(event, row.score_kind).items()
+    # Validation scores, as on the public board: a mail shows none of the test set.
+    scores = final_scores(event, "valid", row.score_kind).items()
     return tuple(score_line(name, value, known.get(name)) for name, value in scores), row.score_kind
-
-
-def public_scores(event: ScoreComputed, kind: ScoreKind) -> dict[str, float | None]:
-    """What the public board shows: validation scores over all folds, and none on the test set. None where a fold has none."""
-    if kind == "bag":
-        return {each.metric: each.valid[-1] if each.valid else None for each in event.bagged}
-    by_metric: dict[str, list[float | None]] = {}
-    for fold in event.folds:
-        by_metric.setdefault(fold.metric, []).append(fold.valid)
-    return {metric: _mean(values) for metric, values in by_metric.items()}
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return fmean(present) if len(present) == len(values) else None
 
 
 def score_line(name: str, value: float | None, metric: Metric | None) -> Score:

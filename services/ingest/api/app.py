@@ -1,18 +1,14 @@
 """The application: its routes, and what all of them share."""
 
-from collections.abc import Callable
-from http import HTTPStatus
-
-from fastapi import FastAPI, Request, Response
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
-from urllib3.exceptions import HTTPError as StoreAwayError
+from fastapi import FastAPI
+from sqlalchemy import Engine
 
 from services.ingest.api import accounts, challenges, problems, submissions
 from services.ingest.api.context import Context
 from services.ingest.submissions import SubmissionDesk
 from shared.artefacts import Store
-from shared.http import Problem, install_problem_handlers
+from shared.http import install_problem_handlers
+from shared.http.faults import database_check, install_away_handlers
 from shared.http.limits import BodyLimit
 from shared.settings import IngestSettings
 from shared.telemetry import Readiness, install_probes
@@ -33,20 +29,7 @@ def make_app(settings: IngestSettings, engine: Engine, store: Store, readiness: 
         app.include_router(module.make_router(context))
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
     install_problem_handlers(app)
-    install_probes(app, readiness, _database_check(engine))
-
-    @app.exception_handler(OperationalError)
-    @app.exception_handler(StoreAwayError)
-    async def when_server_is_away(_request: Request, _error: Exception) -> Response:
-        detail = "A server behind this one is away; nothing was recorded. Try again in a moment."
-        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "try-again", detail, headers={"Retry-After": "2"}).response()
+    install_away_handlers(app)
+    install_probes(app, readiness, database_check(engine))
 
     return app
-
-
-def _database_check(engine: Engine) -> Callable[[], None]:
-    def check() -> None:
-        with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-
-    return check

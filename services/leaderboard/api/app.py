@@ -5,15 +5,14 @@ from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 
 from fastapi import Depends, FastAPI, Request, Response
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
-from urllib3.exceptions import HTTPError as StoreAwayError
+from sqlalchemy import Engine
 
 from services.leaderboard.api import boards, challenges, submissions
 from services.leaderboard.api.context import Context
 from services.leaderboard.changes import Changes
 from shared.artefacts import MissingArtefactError, Store
 from shared.http import Problem, install_problem_handlers
+from shared.http.faults import database_check, install_away_handlers
 from shared.settings import LeaderboardSettings
 from shared.telemetry import Readiness, install_probes
 
@@ -37,13 +36,8 @@ def make_app(
     for module in (challenges, boards, submissions):
         app.include_router(module.make_router(context), dependencies=[Depends(context.wait_for_position)])
     install_problem_handlers(app)
-    install_probes(app, readiness, _database_check(engine))
-
-    @app.exception_handler(OperationalError)
-    @app.exception_handler(StoreAwayError)
-    async def when_server_is_away(_request: Request, _error: Exception) -> Response:
-        detail = "A server behind this one is away. Try again in a moment."
-        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "try-again", detail, headers={"Retry-After": "2"}).response()
+    install_away_handlers(app)
+    install_probes(app, readiness, database_check(engine))
 
     @app.exception_handler(MissingArtefactError)
     async def when_artefact_is_missing(_request: Request, error: MissingArtefactError) -> Response:
@@ -51,11 +45,3 @@ def make_app(
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "artefact-missing", detail).response()
 
     return app
-
-
-def _database_check(engine: Engine) -> Callable[[], None]:
-    def check() -> None:
-        with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-
-    return check

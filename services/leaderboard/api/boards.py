@@ -12,10 +12,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel
 
 from services.leaderboard.api.context import Context, event_stream
-from services.leaderboard.boards import Board, final_scores, rank
+from services.leaderboard.boards import Board, rank
 from services.leaderboard.challenges import find_challenge
 from services.leaderboard.submissions import scored_submissions
 from shared.events import Metric
+from shared.final_scores import final_scores
 from shared.http import Problem
 from shared.visibility import Viewer, sees_private_scores
 

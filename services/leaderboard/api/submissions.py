@@ -11,11 +11,11 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import AwareDatetime, BaseModel
 
 from services.leaderboard.api.context import Context, event_stream
-from services.leaderboard.boards import final_scores
 from services.leaderboard.challenges import Challenge, find_challenge
 from services.leaderboard.submissions import Submission, find_submission, log_digests, submissions_of
 from shared.artefacts import Bucket, log_key, traceback_key
 from shared.events import Metric, ScoreComputed
+from shared.final_scores import final_scores
 from shared.http import Problem
 from shared.http.identity import unauthorised
 from shared.visibility import Viewer, sees_own_details, sees_private_scores

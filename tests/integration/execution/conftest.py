@@ -16,10 +16,9 @@ from shared.execution.environments.interpreters import Interpreter, find_interpr
 from shared.execution.environments.unpacking import unpack_environment
 from shared.execution.sandbox import Bubblewrap, Mount, Sandbox, SandboxResult
 from shared.execution.stations import ColdStations, Environment
-from tests.integration.execution.programs import ROOT, python_spec
+from tests.integration.execution.programs import PYTHON, ROOT, python_spec
 
 TEST_CACHE = ROOT / ".palio" / "test-cache"
-PYTHON = "3.11"
 #: Everything that kits in these tests import; one environment for all of them.
 REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "ramp-workflow==0.7.0", "palio")
 

@@ -7,6 +7,7 @@ from shared.execution.environments.interpreters import Interpreter
 from shared.execution.sandbox import Limits, Mount, SandboxSpec
 
 ROOT = Path(__file__).resolve().parents[3]
+PYTHON = "3.11"
 LIMITS = Limits(
     wall_time_s=60, memory_bytes=1 << 30, file_bytes=256 << 20, output_bytes=256 << 20, log_bytes=20_000, processes=64
 )

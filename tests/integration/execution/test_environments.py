@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,11 @@ import pytest
 from shared.execution.environments.build import Builder, EnvironmentBuildError, Index
 from shared.execution.environments.interpreters import Interpreter, MissingInterpreterError, find_interpreter
 from shared.execution.environments.unpacking import unpack_environment
-from shared.execution.sandbox import Bubblewrap, Mount, Sandbox, SandboxSpec
-from shared.execution.stations import Environment
-from tests.integration.execution.programs import LIMITS, ROOT
+from shared.execution.sandbox import Bubblewrap, Sandbox, SandboxSpec
+from shared.execution.stations import ColdStations, Environment
+from tests.integration.execution.layout import lay_out, submission_of
+from tests.integration.execution.programs import LIMITS, PYTHON, ROOT
+from tests.integration.execution.small_kits import classifier, tiny_kit
 
 
 def run_in(sandbox: Sandbox, environment: Environment, code: str) -> str:
@@ -144,17 +145,13 @@ def other_versions() -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("version", other_versions())
-def test_the_runner_works_under_every_python_of_this_host(
-    version: str, sandbox: Bubblewrap, run_python: Callable[..., object]
+@pytest.mark.parametrize("version", other_versions() or [PYTHON])
+def test_a_kit_is_prepared_trained_and_scored_under_every_python_of_this_host(
+    version: str, builder: Builder, sandbox: Bubblewrap, stations: ColdStations, tmp_path: Path
 ) -> None:
     interpreter = find_interpreter(version)
-    runner = ROOT / "shared" / "execution" / "runner"
-    code = "import sys; sys.path.insert(0, '/runner'); import palio_runner.masking, palio_runner.stored, palio_runner.faults; print('fine')"
-    # numpy is not there: whatever needs it is known to be importable from its absence being the only complaint.
-    spec = SandboxSpec(
-        (str(interpreter.executable), "-c", f"try:\n    {code}\nexcept ImportError as error:\n    print(error.name)"),
-        (*interpreter.mounts, Mount(runner, "/runner/palio_runner")),
-        LIMITS,
-    )
-    assert sandbox.start(spec).wait().log in {b"fine\n", b"numpy\n"}
+    pack = builder.build(builder.resolve(("numpy",), interpreter), interpreter, tmp_path / "pack.tar.zst")
+    unpack_environment(pack.path, tmp_path / "environment", interpreter)
+    laid = lay_out(sandbox, Environment(tmp_path / "environment", interpreter), tiny_kit(tmp_path), tmp_path / "laid")
+    scores = laid.train_and_score(stations, submission_of(tmp_path, {"classifier.py": classifier()}))
+    assert scores.problems == ()

@@ -8,9 +8,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.leaderboard.boards import Board, final_scores, rank
+from services.leaderboard.boards import Board, rank
 from services.leaderboard.submissions import Submission
 from shared.events import BaggedScore, FoldScore, Metric, ScoreComputed
+from shared.final_scores import final_scores
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 ACC = Metric(name="acc", precision=2, is_lower_the_better=False, minimum=0, maximum=1)

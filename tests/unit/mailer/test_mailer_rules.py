@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mailer.facts import public_scores
 from services.mailer.outbox import CLAIM, GIVE_UP, LONGEST_RETRY, retry_after
 from services.mailer.smtp import (
     MAIL_TIMEOUT_S,
@@ -18,6 +17,7 @@ from services.mailer.smtp import (
 )
 from services.mailer.tracebacks import MAX_LINE_LENGTH, MAX_LINES, cut, one_line, tame
 from shared.events import BaggedScore, FoldScore, ScoreComputed
+from shared.final_scores import final_scores
 
 
 def recipient_refused(code: int) -> aiosmtplib.SMTPRecipientsRefused:
@@ -94,6 +94,6 @@ def score_computed(*valid: float | None) -> ScoreComputed:
 
 
 def test_the_mail_shows_what_the_public_board_shows_for_either_kind_of_score() -> None:
-    assert public_scores(score_computed(0.2, 0.4), "bag") == {"acc": 0.7}
-    assert public_scores(score_computed(0.2, 0.4), "mean") == {"acc": pytest.approx(0.3)}
-    assert public_scores(score_computed(0.2, None), "mean") == {"acc": None}
+    assert final_scores(score_computed(0.2, 0.4), "valid", "bag") == {"acc": 0.7}
+    assert final_scores(score_computed(0.2, 0.4), "valid", "mean") == {"acc": pytest.approx(0.3)}
+    assert final_scores(score_computed(0.2, None), "valid", "mean") == {"acc": None}

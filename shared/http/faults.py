@@ -1,0 +1,31 @@
+"""What an API says while a server behind it is away, and how it finds out when it is asked whether it is ready."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+from urllib3.exceptions import HTTPError as StoreAwayError
+
+from shared.http.problems import Problem
+
+
+def install_away_handlers(app: FastAPI) -> None:
+    """Answer 503, and when to try again, while the database or the object store is away."""
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(StoreAwayError)
+    async def when_server_is_away(_request: Request, _error: Exception) -> Response:
+        detail = "A server behind this one is away; nothing was changed. Try again in a moment."
+        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "try-again", detail, headers={"Retry-After": "2"}).response()
+
+
+def database_check(engine: Engine) -> Callable[[], None]:
+    """For `install_probes`: raises if the database does not answer."""
+
+    def check() -> None:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    return check
