@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from answer_server import Answer, AnswerServer
 
+import palio
 from palio.client import Client
 from palio.client.answers import Environment
 from palio.environment import EnvironmentFailedError, find_python, make_environment
@@ -119,7 +120,9 @@ def python_without_uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = tmp_path_factory.mktemp("without-uv") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     packages = next(path for path in sys.path if path.endswith("site-packages"))
-    next((environment / "lib").glob("python*/site-packages")).joinpath("tests.pth").write_text(f"{packages}\n")
+    # A path that a .pth file names is not searched for more of them, so the SDK, if it is installed editable, is named too.
+    own = Path(palio.__file__).parents[1]
+    next((environment / "lib").glob("python*/site-packages")).joinpath("tests.pth").write_text(f"{packages}\n{own}\n")
     return python_in(environment)
 
 
