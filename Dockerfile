@@ -18,7 +18,7 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_REQUIRE_HASHES=1 PIP_
 # The wheel that participants install and that kits' environments get.
 FROM builder AS wheel
 COPY requirements/local.txt .
-RUN awk '/^[^ #]/ { on = /^(hatchling|packaging|pathspec|pluggy|trove-classifiers)==/ } on' local.txt > build.txt \
+RUN awk '/^[^ #]/ { on = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } on' local.txt > build.txt \
     && pip install --requirement build.txt
 COPY sdk sdk
 RUN cd sdk && python -m hatchling build -t wheel -d /dist

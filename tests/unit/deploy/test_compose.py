@@ -7,10 +7,12 @@ import shutil
 import stat
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from deploy.access import grants
 from deploy.compose.secret_file import required_names, with_missing
@@ -147,6 +149,20 @@ def test_each_service_is_built_from_a_target_of_its_own_requirements(project: di
         assert re.search(rf"^FROM platform AS {service}\nCOPY --from={service}-venv ", dockerfile, re.MULTILINE), service
     assert "PIP_REQUIRE_HASHES=1" in dockerfile
     assert dockerfile.index("USER palio") < dockerfile.index("FROM platform AS ingest")
+
+
+def test_the_stage_that_builds_the_wheel_gets_all_that_its_builder_needs() -> None:
+    names = re.search(r"\^\(([a-z|-]+)\)==", (ROOT / "Dockerfile").read_text())
+    assert names is not None
+    needed, found = ["hatchling"], set()
+    while needed:
+        name = needed.pop()
+        found.add(name)
+        for text in requires(name) or []:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                needed.append(requirement.name)
+    assert set(names[1].split("|")) == found
 
 
 def test_the_seccomp_profile_lets_bubblewrap_work_and_refuses_the_kernel_itself() -> None:
