@@ -29,7 +29,7 @@ class _Waiting:
     """A station that waits, since when, and the files it was started with, which a cache may have replaced meanwhile."""
 
     station: Station
-    files: tuple[tuple[int, int], ...]
+    files: tuple[tuple[int, int, int], ...]
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -190,11 +190,11 @@ class StandbyStations:
         return useless
 
 
-def _identities(spec: StationSpec) -> tuple[tuple[int, int], ...]:
-    """Device and inode of everything mounted: what is at a path may be removed and made anew while a station waits."""
+def _identities(spec: StationSpec) -> tuple[tuple[int, int, int], ...]:
+    """Device, inode and time of everything mounted: what is at a path may be removed and made anew while a station waits."""
     identities = []
     for mount in (*spec.environment.mounts, spec.kit, *spec.data):
         with suppress(FileNotFoundError):
             status = mount.source.stat()
-            identities.append((status.st_dev, status.st_ino))
+            identities.append((status.st_dev, status.st_ino, status.st_ctime_ns))
     return tuple(identities)

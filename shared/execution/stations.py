@@ -5,14 +5,16 @@ one job and is gone; the code of a submission enters only with the job. `ColdSta
 pool in `standby` has some ready: whoever runs jobs does not see the difference.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -45,6 +47,9 @@ _VARIABLES = {
     "MPLBACKEND": "Agg",
 }
 _MAX_RESULT_FILES = 5000
+#: Others use the work folder, too: this tells a station's folder.
+_NAME_END = ".station"
+_SURELY_HELD_S = 60.0
 #: A cold import of a large kit on a busy machine takes seconds; a kit that takes minutes hangs.
 SETUP_LIMIT_S = 300.0
 
@@ -152,7 +157,10 @@ class Station:
     def __init__(self, sandbox: Sandbox, spec: StationSpec, work_folder: Path) -> None:
         self.spec = spec
         work_folder.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=f"{spec.role}-", dir=work_folder))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{spec.role}-", suffix=_NAME_END, dir=work_folder))
+        # Held as long as this process lives: what nobody holds was left by one that died.
+        self._hold = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._hold, fcntl.LOCK_EX)
         self._job = self._folder / "job"
         self._job.mkdir()
         # Read inside by another user than the one who made it.
@@ -161,7 +169,7 @@ class Station:
         try:
             self.running = sandbox.start(self._sandbox_spec())
         except SandboxError:
-            shutil.rmtree(self._folder)
+            self._remove()
             raise
 
     def __enter__(self) -> Self:
@@ -220,7 +228,13 @@ class Station:
         try:
             self.running.wait()
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._hold >= 0:
+            os.close(self._hold)
+            self._hold = -1
 
 
 class Stations(Protocol):
@@ -231,15 +245,30 @@ class Stations(Protocol):
 
 
 class ColdStations:
-    """Starts a station when it is asked for."""
+    """Starts a station when it is asked for. Several processes may share the work folder."""
 
     def __init__(self, sandbox: Sandbox, work_folder: Path) -> None:
         self._sandbox = sandbox
         self._work_folder = work_folder
+        _remove_left_behind(work_folder)
 
     def take(self, spec: StationSpec) -> Station:
         """A station that has just been started; it is its own context."""
         return Station(self._sandbox, spec, self._work_folder)
+
+
+def _remove_left_behind(work_folder: Path) -> None:
+    """Remove the folders of stations whose process died."""
+    for folder in work_folder.glob(f"*{_NAME_END}") if work_folder.is_dir() else ():
+        with suppress(OSError):
+            hold = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                # One that was made at this moment is not held yet.
+                if time.time() - os.fstat(hold).st_mtime > _SURELY_HELD_S:
+                    fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(hold)
 
 
 def _not_ready(result: SandboxResult) -> Exception:

@@ -39,7 +39,8 @@ class Channel:
         """Send a file of `size` bytes in pieces, so that it is never in memory twice."""
         header = tarfile.TarInfo(name)
         header.size = size
-        self._write(header.tobuf(format=tarfile.USTAR_FORMAT))
+        # GNU's form has no limit of 8 GiB for a file.
+        self._write(header.tobuf(format=tarfile.GNU_FORMAT))
         for part in parts:
             self._write(part)
         self._write(bytes(-size % tarfile.BLOCKSIZE))

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from shared.execution.sandbox.port import RESULTS_FD_VARIABLE, Limits, Mount, RunningSandbox, SandboxError, SandboxSpec
+from shared.execution.sandbox.seccomp import filter_program
 from shared.execution.sandbox.supervision import CommandLine, Supervisor
 
 #: Owns nothing on any Debian: between the ranges that systemd gives to containers and to homes.
@@ -23,7 +24,7 @@ _INSIDE_UID = "1000"
 _ETC = Path(__file__).parent / "etc"
 #: Of the host's /etc only what finding libraries and time zones needs; users and hosts are made up.
 _HOST_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "mime.types")
-_HOST_NETWORK_ETC = ("resolv.conf", "hosts", "nsswitch.conf", "gai.conf", "ssl", "ca-certificates", "pki")
+_HOST_NETWORK_ETC = ("resolv.conf", "hosts", "nsswitch.conf", "gai.conf", "ssl/certs", "ca-certificates", "pki/tls/certs")
 _MADE_UP_ETC = ("passwd", "group", "hosts", "nsswitch.conf")
 #: Beyond what is really held: libraries reserve far more addresses than they use.
 _ADDRESS_SPACE_FACTOR = 2
@@ -42,6 +43,10 @@ class Bubblewrap:
             raise SandboxError("as root, strangers' code needs setpriv to give up root: apt-get install util-linux")
         if not Path("/usr/bin/prlimit").exists():
             raise SandboxError("limits are set by /usr/bin/prlimit: apt-get install util-linux")
+        if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
+            raise SandboxError(
+                "this kernel does not tell a process's children (CONFIG_PROC_CHILDREN): memory could not be limited"
+            )
 
     def start(self, spec: SandboxSpec) -> RunningSandbox:
         """Start a program; see the port."""
@@ -76,10 +81,15 @@ class Bubblewrap:
             *("--remount-ro", "/", "--chdir", spec.work_folder),
             *_variables(spec, results_fd),
         ]
+        made = []
+        calls = filter_program(network=spec.network)
+        if calls:
+            made.append(_memory_file(calls))
+            inside += ["--seccomp", str(made[0])]
         inner = _arguments_file(inside)
         program = ["--", *_limited(spec.limits), *spec.argv]
         if not self._as_root:
-            return CommandLine(str(self._executable), ["bwrap", "--args", str(inner), *program], [inner])
+            return CommandLine(str(self._executable), ["bwrap", "--args", str(inner), *program], [inner, *made])
         stage, executable = self._staged()
         # A PID namespace of its own: root's bubblewrap, which keeps no capability, may not kill a process that gave root up, so
         # "die with parent" would end there. The kernel kills all of a PID namespace with its first process.
@@ -93,7 +103,7 @@ class Bubblewrap:
             "--",
         ]
         arguments = ["bwrap", "--args", str(outer), "--", *give_up_root, executable, "--args", str(inner), *program]
-        return CommandLine(str(self._executable), arguments, [outer, inner])
+        return CommandLine(str(self._executable), arguments, [outer, inner, *made])
 
     def _staged(self) -> tuple[list[str], str]:
         """Arguments that show bubblewrap itself to the second bubblewrap, and its path there."""
@@ -161,6 +171,9 @@ def _etc(*, network: bool) -> Iterator[str]:
     yield from _folders("/etc")
     hosts = _HOST_ETC + (_HOST_NETWORK_ETC if network else ())
     for name in hosts:
+        if "/" in name:
+            # Beside certificates there are private keys: only the folder itself is shown.
+            yield from _folders(f"/etc/{PurePosixPath(name).parent}")
         yield from ("--ro-bind-try", str((Path("/etc") / name).resolve()), f"/etc/{name}")
     for name in _MADE_UP_ETC:
         if name not in hosts:
@@ -214,7 +227,12 @@ def _limited(limits: Limits) -> Iterator[str]:
 
 
 def _arguments_file(arguments: Sequence[str]) -> int:
-    descriptor = os.memfd_create("arguments", 0)
-    os.write(descriptor, b"".join(argument.encode() + b"\0" for argument in arguments))
+    return _memory_file(b"".join(argument.encode() + b"\0" for argument in arguments))
+
+
+def _memory_file(content: bytes) -> int:
+    """A descriptor, for one child only, from which this can be read."""
+    descriptor = os.memfd_create("palio")
+    os.write(descriptor, content)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor

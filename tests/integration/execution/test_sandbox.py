@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from shared.execution.environments.interpreters import Interpreter
-from shared.execution.sandbox import Bubblewrap, EndedBy, Mount, SandboxError, SandboxResult, SandboxSpec
+from shared.execution.sandbox import Bubblewrap, EndedBy, Mount, SandboxError, SandboxResult, SandboxSpec, seccomp
 from tests.integration.execution.programs import LIMITS, ROOT, python_spec
 from tests.support.waiting import wait_until
 
@@ -131,6 +132,51 @@ print("DEVICES", [line.split(":")[0].strip() for line in open("/proc/net/dev").r
     assert "CONNECTED" not in text
     assert "UNIX 0" in text
     assert "DEVICES ['lo']" in text
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="no filter for this architecture")
+def test_calls_that_others_have_broken_out_with_are_refused(run_python: Run) -> None:
+    machine = seccomp._MACHINES[platform.machine()]
+    calls = {**machine.refused, **seccomp._REFUSED_EVERYWHERE, "clone3": seccomp._CLONE3}
+    result = run_python(
+        f"""
+import ctypes, errno, socket
+libc = ctypes.CDLL(None, use_errno=True)
+calls = {calls!r}
+for name, number in calls.items():
+    ctypes.set_errno(0)
+    if libc.syscall(number, 0, 0, 0, 0, 0) != -1 or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
+        print("ALLOWED", name, ctypes.get_errno())
+print("namespace", libc.syscall({machine.clone}, 0x10000000, 0, 0, 0, 0), ctypes.get_errno() == errno.EPERM)
+print("tiocsti", libc.ioctl(0, 0x5412, b"x"), ctypes.get_errno() == errno.EPERM)
+for family, kind in ((16, 3), (17, 3), (38, 5), (40, 1), (2, 3), (10, 3)):
+    try:
+        socket.socket(family, kind)
+        print("ALLOWED socket", family, kind)
+    except OSError as error:
+        pass
+print("done")
+"""
+    )
+    assert result.log.decode() == "namespace -1 True\ntiocsti -1 True\ndone\n"
+
+
+def test_what_honest_programs_do_still_works(run_python: Run) -> None:
+    result = run_python(
+        """
+import multiprocessing, multiprocessing.shared_memory, os, socket, subprocess, tempfile, threading
+thread = threading.Thread(target=print, args=("thread",), kwargs={"flush": True}); thread.start(); thread.join()
+print(subprocess.run(["/bin/sh", "-c", "echo child; getent passwd $(id -u)"], capture_output=True, text=True).stdout, flush=True)
+memory = multiprocessing.shared_memory.SharedMemory(create=True, size=1000); memory.close(); memory.unlink()
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map(abs, [-1, 2]), flush=True)
+left, right = socket.socketpair(); left.send(b"x"); print(right.recv(1))
+server = socket.create_server(("127.0.0.1", 0)); socket.create_connection(server.getsockname()).close()
+tempfile.NamedTemporaryFile().write(b"x")
+print(os.cpu_count() > 0, os.path.expanduser("~"))
+"""
+    )
+    assert result.log.decode() == "thread\nchild\nsandbox:x:1000:1000:sandbox:/tmp:/bin/sh\n\n[1, 2]\nb'x'\nTrue /tmp\n"
 
 
 def test_a_loop_is_ended_at_its_time(run_python: Run) -> None:

@@ -1,5 +1,6 @@
 """Stations that wait ready: taken once, replaced afterwards, gone when they are old, broken or in the way."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,3 +143,16 @@ def test_a_capacity_of_none_means_cold_stations_only(stations: ColdStations, lai
     with StandbyStations(stations, 0) as standby:
         assert laid.train(standby, submission_of(tmp_path, {"classifier.py": classifier()})).outcome is Outcome.TRAINED
         assert not standby._waiting
+
+
+def test_what_a_dead_process_left_in_the_work_folder_is_removed(sandbox: Bubblewrap, spec: StationSpec, tmp_path: Path) -> None:
+    work = tmp_path / "shared-work"
+    with ColdStations(sandbox, work).take(spec):
+        [held] = work.iterdir()
+        left, other = work / "train-left.station", work / "another"
+        left.mkdir()
+        other.mkdir()
+        for folder in (held, left, other):
+            os.utime(folder, (0, 0))
+        ColdStations(sandbox, work)
+        assert sorted(work.iterdir()) == sorted([held, other])
