@@ -4,6 +4,7 @@ Used by the trainer (what it may have of a problem) and the scorer (that, and th
 so what is in the cache once is never fetched again, whichever version of a problem it belongs to.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from shared.execution.cache import Cache
 from shared.execution.environments.interpreters import find_interpreter
 from shared.execution.environments.unpacking import unpack_environment
 from shared.execution.prepared import LabelFiles, Manifest, PreparedFiles
-from shared.execution.sandbox import Bubblewrap
+from shared.execution.sandbox import Sandbox
 from shared.execution.standby import StandbyStations
 from shared.execution.stations import ColdStations, Environment
 from shared.execution.training import LocalProblem
@@ -89,7 +90,9 @@ class Workbench:
         def unpack_here(pack: Path, folder: Path) -> None:
             unpack_environment(pack, folder, interpreter)
 
-        with self._cache.get(digest, self._fetch(Bucket.PREPARED, digest), unpack_here) as folder:
+        # What is unpacked is joined with an interpreter by its path: another one gets its own.
+        place = hashlib.sha256(f"{interpreter.executable} {interpreter.full_version}".encode()).hexdigest()[:16]
+        with self._cache.get(f"{digest}-{place}", self._fetch(Bucket.PREPARED, digest), unpack_here) as folder:
             yield Environment(folder, interpreter)
 
     def _manifest(self, leases: ExitStack, digest: str) -> Manifest:
@@ -109,6 +112,6 @@ def _unpack(archive: Path, folder: Path) -> None:
     unpack(archive, folder, UNPACKED_LIMITS)
 
 
-def open_stations(settings: CacheSettings) -> StandbyStations:
+def open_stations(settings: CacheSettings, sandbox: Sandbox) -> StandbyStations:
     """Where sandboxes for kits come from, as a context: some kept ready, as many as the settings say, others started when needed."""
-    return StandbyStations(ColdStations(Bubblewrap(), settings.cache_dir / "work"), settings.standby_sandboxes)
+    return StandbyStations(ColdStations(sandbox, settings.cache_dir / "work"), settings.standby_sandboxes)

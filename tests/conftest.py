@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
@@ -21,6 +22,10 @@ from shared.database import make_engine
 from shared.settings import DatabaseSettings, StoreSettings
 from tests.support.databases import copied_database, migrated_database
 from tests.support.servers import Servers, local_servers
+
+# Properties are checked, never how long that takes: the machine may be busy.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @contextmanager

@@ -37,6 +37,8 @@ def main() -> None:
     store = Store(settings)
     workbench = Workbench(store, settings)
     sandbox = Bubblewrap()
+    # A machine that can't give a sandbox ends here, with the command that mends it, before it takes any work.
+    sandbox.check()
     folder = settings.cache_dir
     builder = Builder(sandbox, folder / "uv", Index.of(os.environ), settings.wheel_dir, settings.build_time_limit_s)
     shop = EnvironmentShop(store, workbench, builder, folder / "environments")
@@ -44,7 +46,7 @@ def main() -> None:
 
     async def score() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-        with open_stations(settings) as stations:
+        with open_stations(settings, sandbox) as stations:
             preparer = ProblemPreparer(store, shop, sandbox, prepare_limits(settings), folder / "work")
             consumer = ScorerConsumer(
                 engine, preparer, RunScorer(store, workbench, stations, score_limits(settings)), os.cpu_count() or 1

@@ -13,6 +13,7 @@ from shared.bus.connection import connect
 from shared.bus.consumer import Consumer
 from shared.bus.service import run_bus_service
 from shared.bus.topology import trainer_queue
+from shared.execution.sandbox import Bubblewrap
 from shared.settings import TrainerSettings
 from shared.telemetry import Readiness, configure_logging
 from shared.workbench import Workbench, open_stations
@@ -30,9 +31,13 @@ def main() -> None:
     store = Store(settings)
     name = f"{socket.gethostname()}-{os.getpid()}"
 
+    sandbox = Bubblewrap()
+    # A machine that can't give a sandbox ends here, with the command that mends it, before it takes any work.
+    sandbox.check()
+
     async def train() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(settings.slots + OTHER_THREADS))
-        with open_stations(settings) as stations:
+        with open_stations(settings, sandbox) as stations:
             connection = await connect(settings, name)
             async with connection:
                 reporter = await Reporter.open(connection, settings.pool)
