@@ -124,7 +124,10 @@ def _demonstrate(stack: Stack, narration: Narration) -> None:
         show_filling(client, [kit.name for kit in KITS], narration)
     _show_mails(stack, narration)
     for name in (ORGANISER, PARTICIPANT):
-        narration.say(f"log in at {stack.origin} as {name}, password {demonstration.password(name)}")
+        # To the person at the terminal; a redirected output is a log, in which no password may stand.
+        kept = f"is in {stack.path / 'secrets' / 'credentials.json'}"
+        password = demonstration.password(name) if sys.stdout.isatty() else kept
+        narration.say(f"log in at {stack.origin} as {name}, password {password}")
 
 
 def _show_mails(stack: Stack, narration: Narration) -> None:
