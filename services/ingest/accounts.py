@@ -1,7 +1,9 @@
 """Accounts: register, log in, who am I. Everyone is a team of one at first."""
 
+import os
 import re
 import secrets
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -11,7 +13,7 @@ from pwdlib import PasswordHash
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
-from services.ingest.names import clean_name, name_key
+from services.ingest.names import clean_name, is_visible, name_key
 from shared.events import AdministratorAppointed, Metadata, TeamCreated, UserRegistered
 from shared.http import Problem
 from shared.http.identity import unauthorised
@@ -23,6 +25,10 @@ PASSWORDS = PasswordHash.recommended()
 NOBODYS_HASH = PASSWORDS.hash(secrets.token_hex(16))
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 1_000
+#: The longest address that SMTP takes.
+MAX_EMAIL_LENGTH = 254
+#: Each takes 64 MB and a processor for a while, and anybody may ask: no more at a time than there are processors.
+HASHING = threading.BoundedSemaphore(os.cpu_count() or 1)
 #: One @, no spaces or control characters, something with a dot or a bare host after it. Whether it takes mail, only mail tells.
 EMAIL = re.compile(r"[^\s@<>\"(),:;\\]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
 
@@ -49,13 +55,18 @@ def register(engine: Engine, name: str, email: str, password: str) -> Registrati
     """Make an account and its one-person team. Raises `Problem`: 409 for a name or address that is taken, 422 for a bad one."""
     name = clean_name(name, "name")
     email = email.strip()
-    if not EMAIL.fullmatch(email):
+    if len(email) > MAX_EMAIL_LENGTH or not is_visible(email) or not EMAIL.fullmatch(email):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad-email", "This is not a mail address, such as ada@example.org.")
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         detail = f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters."
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad-password", detail)
+    if not _is_text(password):
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "bad-password", "The password holds a character that is none. Choose another one."
+        )
     # Slow on purpose, so before the transaction.
-    password_hash = PASSWORDS.hash(password)
+    with HASHING:
+        password_hash = PASSWORDS.hash(password)
     account = Account(user_id=uuid4(), name=name, email=email, team_id=uuid4())
     try:
         with engine.begin() as connection:
@@ -105,12 +116,16 @@ class IssuedToken:
 
 def issue_token(engine: Engine, name: str, password: str, valid_days: int) -> IssuedToken:
     """Log in. Raises 401 with one text, and after the same time, whether the name or the password was wrong."""
+    # Nobody is registered with what is no text, and neither driver nor hash takes it.
+    if not _is_text(name) or not _is_text(password):
+        name, password = "", ""
     with engine.connect() as connection:
         row = connection.execute(
             text("SELECT user_id, password_hash FROM ingest.users JOIN vault.accounts USING (user_id) WHERE name_key = :key"),
             {"key": name_key(name)},
         ).one_or_none()
-    valid, stronger_hash = PASSWORDS.verify_and_update(password, row.password_hash if row else NOBODYS_HASH)
+    with HASHING:
+        valid, stronger_hash = PASSWORDS.verify_and_update(password, row.password_hash if row else NOBODYS_HASH)
     if row is None or not valid:
         raise unauthorised("The name or the password is wrong.")
     issued = IssuedToken(f"palio_{secrets.token_urlsafe(32)}", datetime.now(UTC) + timedelta(days=valid_days))
@@ -125,6 +140,14 @@ def issue_token(engine: Engine, name: str, password: str, valid_days: int) -> Is
                 {"hash": stronger_hash, "user_id": row.user_id},
             )
     return issued
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8, without NULs: JSON can also spell half a surrogate pair."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def account_of(connection: Connection, principal: Principal) -> Account:

@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
+from services.ingest.names import is_visible
 from shared.events import ChallengeCreated, FoldLimits, JoinApproved, Metadata
 from shared.http import Problem
 from shared.ledger import NewEvent, append, derived_id
@@ -15,6 +17,35 @@ from shared.prepared_problems import find_prepared, newest_prepared, problem_his
 
 SLUG = "^[a-z0-9][a-z0-9_-]{1,62}$"
 DEFAULT_LENGTH = timedelta(days=30)
+#: Times that every clock, zone and database can tell: one of the year 9999 is of the year 10000 to a reader east of it.
+EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if not EARLIEST <= moment <= LATEST:
+        message = f"a challenge is between {EARLIEST:%Y} and {LATEST:%Y}"
+        raise ValueError(message)
+    return moment.astimezone(UTC)
+
+
+def _visible(title: str) -> str:
+    if not is_visible(title) or not title.strip():
+        message = "a title is one line of characters that show"
+        raise ValueError(message)
+    return title.strip()
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class ChallengeLimits(FoldLimits):
+    """What one fold of a submission may use, within what a machine can be asked for."""
+
+    memory_limit_bytes: int = Field(4 * 2**30, ge=128 * 2**20, le=2**44)
+    output_limit_bytes: int = Field(512 * 2**20, ge=2**20, le=2**40)
+    #: A log is read whole by whoever shows it, and what it can say of the data is bounded by its length.
+    log_limit_bytes: int = Field(1 * 2**20, ge=2**10, le=64 * 2**20)
+    max_processes: int = Field(128, ge=1, le=2**16)
 
 
 class NewChallenge(BaseModel):
@@ -23,14 +54,14 @@ class NewChallenge(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: str = Field(pattern=SLUG, description="Part of every address; never changes.")
-    title: str = Field(min_length=1, max_length=200)
+    title: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
     problem: str = Field(pattern=SLUG)
     problem_version: int | None = Field(None, ge=1, description="Default: the newest that is prepared.")
-    opens_at: AwareDatetime | None = None
-    code_opens_at: AwareDatetime | None = None
-    closes_at: AwareDatetime | None = None
+    opens_at: Moment | None = None
+    code_opens_at: Moment | None = None
+    closes_at: Moment | None = None
     pool: str = "default"
-    limits: FoldLimits = Field(default_factory=lambda: FoldLimits.model_validate({}))
+    limits: ChallengeLimits = Field(default_factory=lambda: ChallengeLimits.model_validate({}))
 
 
 def create_challenge(engine: Engine, new: NewChallenge, organiser_id: UUID, pools: list[str]) -> tuple[ChallengeCreated, int]:
@@ -72,7 +103,7 @@ def _rules(connection: Connection, new: NewChallenge, organiser_id: UUID) -> Cha
             code_opens_at=new.code_opens_at or closes_at,
             closes_at=closes_at,
             pool=new.pool,
-            limits=new.limits,
+            limits=FoldLimits.model_validate(new.limits.model_dump()),
         )
     except ValidationError as error:
         detail = "; ".join(each["msg"] for each in error.errors())

@@ -19,11 +19,16 @@ def clean_name(name: str, what: str) -> str:
         raise _bad_name(f"The {what} is empty. Choose one.")
     if len(cleaned) > MAX_NAME_LENGTH:
         raise _bad_name(f"The {what} has {len(cleaned)} characters; at most {MAX_NAME_LENGTH} fit.")
-    if any(unicodedata.category(character) in INVISIBLE for character in cleaned):
+    if not is_visible(cleaned):
         raise _bad_name(f"The {what} holds a control or invisible character. Use only characters that show.")
     if FORBIDDEN & set(cleaned) or cleaned.startswith("."):
         raise _bad_name(f"The {what} may not begin with a dot or hold any of: {' '.join(sorted(FORBIDDEN))}")
     return cleaned
+
+
+def is_visible(value: str) -> bool:
+    """Whether every character shows: no control, format or line break, no half of a surrogate pair."""
+    return not any(unicodedata.category(character) in INVISIBLE for character in value)
 
 
 def name_key(name: str) -> str:

@@ -7,6 +7,7 @@ import asyncio
 import select
 from collections.abc import AsyncIterator
 
+import psycopg2
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -33,8 +34,9 @@ class Changes:
         while True:
             try:
                 await self._listen()
-            except DBAPIError as error:
-                log.warning("waiting_for_database", error=str(error.orig))
+            except (DBAPIError, psycopg2.Error, OSError, ValueError) as error:
+                # `poll` speaks past SQLAlchemy, with the driver's errors; `select` refuses a closed socket's -1.
+                log.warning("waiting_for_database", error=repr(error))
                 await asyncio.sleep(LOOK_S)
 
     async def wait_for(self, position: int, timeout_s: float) -> bool:

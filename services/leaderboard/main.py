@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fastapi import FastAPI
 
@@ -19,7 +21,9 @@ from shared.events import Service
 from shared.http import run_http_service
 from shared.ledger import Projection
 from shared.settings import LeaderboardSettings
-from shared.telemetry import Readiness, configure_logging
+from shared.telemetry import Readiness, configure_logging, get_logger
+
+log = get_logger(__name__)
 
 
 def main() -> None:
@@ -35,13 +39,13 @@ def main() -> None:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(changes.run())
-            projecting = tasks.create_task(project())
+            parts = {"listening to changes": changes.run, "projecting": project}
+            work = [tasks.create_task(ends_the_service(name, part, readiness)) for name, part in parts.items()]
             try:
                 yield
             finally:
-                listening.cancel()
-                projecting.cancel()
+                for task in work:
+                    task.cancel()
 
     async def project() -> None:
         doorbell = Doorbell(projection)
@@ -53,3 +57,16 @@ def main() -> None:
 
     app = make_app(settings, engine, Store(settings), changes, readiness, lifespan)
     run_http_service(app, settings.http_host, settings.http_port)
+
+
+async def ends_the_service(name: str, work: Callable[[], Awaitable[None]], readiness: Readiness) -> None:
+    """Run what must never end while the API serves; if it does, end this process as SIGTERM does, so that it is started anew.
+
+    uvicorn goes on serving when a lifespan breaks: boards would stand still for ever, and look well.
+    """
+    try:
+        await work()
+    except Exception:
+        log.exception("part_failed", part=name)
+    readiness.blocked("service", f"{name} has ended; restarting")
+    os.kill(os.getpid(), signal.SIGTERM)

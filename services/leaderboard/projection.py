@@ -213,7 +213,9 @@ def _change(connection: Connection, submission_id: object, recorded: RecordedEve
 
 
 def _run(connection: Connection, statement: str, **parameters: Any) -> None:
-    connection.execute(text(statement), parameters)
+    # PostgreSQL's texts hold no NUL, JSON's do: one in a reason must not stop every board.
+    storable = {name: value.replace("\0", "\ufffd") if isinstance(value, str) else value for name, value in parameters.items()}
+    connection.execute(text(statement), storable)
 
 
 HANDLERS: Handlers = {

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 
 from services.orchestrator.run import Run, SenselessReportError, decide, fold_events
-from shared.bus.consumer import RejectedError
+from shared.bus.consumer import RejectedError, TransientError
 from shared.bus.reports import REPORT, FailedReport, FoldTrainedReport, StartedReport
 from shared.events import Metadata, RecordedEvent, SubmissionUploaded, TrainingRequested
 from shared.ledger import ConflictError, DuplicateEventError, NewEvent, append, append_once, derived_id, read_stream
@@ -93,7 +93,7 @@ class ReportConsumer:
             await asyncio.to_thread(self.when_reported, report, pool)
 
     def when_reported(self, report: StartedReport | FoldTrainedReport | FailedReport, pool: str) -> None:
-        """Append what follows from a report. Raises `RejectedError`."""
+        """Append what follows from a report. Raises `RejectedError`, or `TransientError` if others kept deciding first."""
         for _ in range(MAX_CONFLICTS):
             try:
                 n_events = self._decide_and_append(report, pool)
@@ -103,7 +103,8 @@ class ReportConsumer:
                 n_events = 0
             REPORTS.labels(report.kind, "appended" if n_events else "known_or_late").inc()
             return
-        raise RejectedError(f"the stream of run {report.run_id} changed {MAX_CONFLICTS} times while this report was decided")
+        # A true report is not buried for being late.
+        raise TransientError(f"the stream of run {report.run_id} changed {MAX_CONFLICTS} times while this report was decided")
 
     def _decide_and_append(self, report: StartedReport | FoldTrainedReport | FailedReport, pool: str) -> int:
         with self._engine.begin() as connection:

@@ -7,7 +7,9 @@ lock, can't advance the place of the one that took over.
 import select
 from collections.abc import Sequence
 
+import psycopg2
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from shared.events import RecordedEvent
 from shared.ledger import read_after
@@ -60,9 +62,13 @@ class ActiveCursor:
         raw = self._active().connection.driver_connection
         if raw is None:
             raise RuntimeError("the relay's connection is closed")
-        if not raw.notifies:
-            select.select([raw], [], [], timeout_s)
-            raw.poll()
+        try:
+            if not raw.notifies:
+                select.select([raw], [], [], timeout_s)
+                raw.poll()
+        except (psycopg2.Error, OSError, ValueError) as error:
+            # The driver's own word for a connection that is gone, past SQLAlchemy; `select` refuses a closed socket's -1.
+            raise OperationalError("LISTEN ledger", None, error) from error
         raw.notifies.clear()
 
     def _active(self) -> Connection:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.relay.cursor import ActiveCursor
 from shared.bus.connection import get_exchange, open_publishing_channel
+from shared.bus.consumer import BROKER_ERRORS
 from shared.bus.topology import EVENTS
 from shared.events import EVENT_TYPES, RecordedEvent, UnknownTypeError
 from shared.events.envelope import CONTENT_TYPE
@@ -57,7 +58,7 @@ async def relay_for_ever(
                 readiness.blocked("relay", "the database is away, trying again")
                 await asyncio.to_thread(cursor.release)
                 await asyncio.sleep(RETRY_PAUSE_S)
-            except (DeliveryError, aio_pika.exceptions.AMQPError, ConnectionError, TimeoutError) as error:
+            except BROKER_ERRORS as error:
                 log.error("not_published", error=repr(error))
                 readiness.blocked("relay", f"events wait at position {POSITION._value.get():.0f}: {error!r}")  # noqa: SLF001  (no public reader)
                 await asyncio.sleep(RETRY_PAUSE_S)

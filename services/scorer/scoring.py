@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from shared.artefacts import Bucket, MissingArtefactError, Store, details_key, predictions_key
@@ -16,6 +17,11 @@ from shared.telemetry import get_logger
 from shared.workbench import Workbench
 
 log = get_logger(__name__)
+
+#: What a team reads when the code of the kit fails on its predictions.
+KIT_FAILED = "the problem's own code failed while it scored this submission; ask its organiser, who can be told why"
+#: A fold's file is a tar of what the sandbox sent: a header for each array more.
+PACKING_BYTES = 2**16
 
 
 class RunScorer:
@@ -34,7 +40,8 @@ class RunScorer:
         try:
             return self._score(finished, submission, prepared)
         except KitError as error:
-            return self._failed(finished, submission, Outcome.KIT_ERROR, error.reason, error.detail)
+            # The team reads the reason, and the words of code that holds the labels may hold some: they are the organiser's alone.
+            return self._failed(finished, submission, Outcome.KIT_ERROR, KIT_FAILED, f"{error.reason}\n\n{error.detail or ''}")
         except MissingInterpreterError as error:
             return self._failed(finished, submission, Outcome.ENVIRONMENT_ERROR, str(error))
         except (BadPredictionsError, MissingArtefactError) as error:
@@ -49,7 +56,7 @@ class RunScorer:
             self._workbench.labels(prepared) as labels,
             tempfile.TemporaryDirectory(prefix="palio-score-") as folder,
         ):
-            predictions = self._fetch_predictions(finished, Path(folder))
+            predictions = self._fetch_predictions(finished, Path(folder), submission.limits.output_limit_bytes + PACKING_BYTES)
             scores = score_run(self._stations, labels.environment, labels.manifest, labels.files, predictions, self._limits)
         if scores.problems:
             log.warning("metrics_failed", problems=scores.problems, challenge=submission.challenge_id)
@@ -62,11 +69,14 @@ class RunScorer:
             bagged=scores.bagged,
         )
 
-    def _fetch_predictions(self, finished: TrainingFinished, folder: Path) -> list[Path]:
+    def _fetch_predictions(self, finished: TrainingFinished, folder: Path, max_bytes: int) -> list[Path]:
+        """The folds' files. A trainer stored them, and may have stored anything: none is taken beyond what a fold may send."""
         paths = []
         for fold, digest in enumerate(finished.predictions_digests):
             path = folder / f"{fold}.tar"
-            self._store.get_file(Bucket.RUNS, predictions_key(finished.pool, finished.run_id, fold, digest), path)
+            key = predictions_key(finished.pool, finished.run_id, fold, digest)
+            with self._store.stream(Bucket.RUNS, key) as chunks:
+                copy_bounded(chunks, path, digest, max_bytes)
             paths.append(path)
         return paths
 
@@ -83,6 +93,20 @@ class RunScorer:
                 "detail_digest": store_detail(self._store, detail),
             }
         )
+
+
+def copy_bounded(chunks: Iterable[bytes], path: Path, digest: str, max_bytes: int) -> None:
+    """Write a file while it arrives. Raises `BadPredictionsError` above `max_bytes`, or if the bytes are not those of the digest."""
+    seen, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > max_bytes:
+                raise BadPredictionsError(f"they have more than the {max_bytes:,} bytes that a fold may send")
+            seen.update(chunk)
+            file.write(chunk)
+    if seen.hexdigest() != digest:
+        raise BadPredictionsError("they are not those that the trainer said it had stored")
 
 
 def store_detail(store: Store, detail: str | None) -> str | None:

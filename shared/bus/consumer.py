@@ -6,19 +6,20 @@
 - It raised `UnknownTypeError`: an event of a later release that is none of this one's business. Count, acknowledge.
 - It raised `NewerVersionError`: a known event that this release can't read. Skipping would lose it, so this consumer stays
   at it, with a red health check that says "upgrade this service".
-- It raised one of `TRANSIENT`: a server is away. Wait, longer each time, and handle the same message again, without giving it back:
+- It raised one of `TRANSIENT`, or this host is out of disk or memory: a server is away. Wait, longer each time, and handle the same message again, without giving it back:
   others could not do better, and the order stays.
 - Anything else is a defect of ours. Tried `MAX_TRIES` times, since it may be a race, then dead-lettered with the reason.
 """
 
 import asyncio
+import errno
 import importlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection, FieldValue
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from prometheus_client import Counter
 
 from shared.bus.connection import get_exchange, open_publishing_channel
@@ -34,6 +35,12 @@ MAX_TRIES = 5
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 15.0
 CONFIRM_TIMEOUT_S = 30.0
+#: How long work that was ended may take to tidy up, before its messages are handed back anyway.
+TIDYING_S = 10.0
+#: What the broker, or the way to it, says when it is away. A channel that is gone raises a RuntimeError of its own.
+BROKER_ERRORS = (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError)
+#: This host has run out of something: others, or a moment later, can do the work.
+SHORTAGES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 Handler = Callable[[AbstractIncomingMessage], Awaitable[None]]
 
@@ -48,19 +55,25 @@ class TransientError(Exception):
 
 def transient_errors() -> tuple[type[Exception], ...]:
     """The errors after which the same work may succeed: those of servers that are away, as far as this service has their clients."""
-    errors: list[type[Exception]] = [TransientError, ConnectionError, TimeoutError]
+    errors: list[type[Exception]] = [TransientError, *BROKER_ERRORS]
     with suppress(ImportError):
         # A service without the object store has no urllib3, and a trainer no SQLAlchemy.
         errors.append(importlib.import_module("urllib3.exceptions").HTTPError)
     with suppress(ImportError):
+        # A store that answers, but with an error of its own: starting, overloaded, without its volumes, with other keys.
+        errors.append(importlib.import_module("minio.error").MinioException)
+    with suppress(ImportError):
         database = importlib.import_module("sqlalchemy.exc")
-        errors += [database.OperationalError, database.InterfaceError]
+        errors += [database.OperationalError, database.InterfaceError, database.TimeoutError]
     return tuple(errors)
 
 
 TRANSIENT = transient_errors()
-#: A newer version waits for this service's upgrade as for a server.
-WORTH_WAITING_FOR: tuple[type[Exception], ...] = (*TRANSIENT, NewerVersionError)
+
+
+def worth_waiting_for(error: Exception) -> bool:
+    """Whether the same work may go through later. A newer version waits for this service's upgrade as for a server."""
+    return isinstance(error, (*TRANSIENT, NewerVersionError)) or (isinstance(error, OSError) and error.errno in SHORTAGES)
 
 
 class Consumer:
@@ -92,6 +105,9 @@ class Consumer:
         finally:
             for task in self._working:
                 task.cancel()
+            if self._working:
+                # Before the messages go back: else another replica begins what still runs here.
+                await asyncio.wait(self._working, timeout=TIDYING_S)
             await channel.close()
 
     async def _start(self, message: AbstractIncomingMessage) -> None:
@@ -112,21 +128,28 @@ class Consumer:
                 settled = await self._settle(message, "dead", str(error))
             except UnknownTypeError:
                 settled = await self._settle(message, "unknown")
-            except WORTH_WAITING_FOR as error:
-                HANDLED.labels(self._queue, "waited").inc()
-                log.warning("waiting", queue=self._queue, error=repr(error), pause_s=pause_s)
-                self._readiness.blocked(f"queue {self._queue}", f"trying again: {error}")
-                settled = False
             except Exception as error:
-                log.exception("handler_failed", queue=self._queue, tries=tries)
-                settled = tries >= MAX_TRIES and await self._settle(message, "dead", f"failed {tries} times: {error!r}")
+                if worth_waiting_for(error):
+                    self._wait_for(error, pause_s)
+                    settled = False
+                else:
+                    log.exception("handler_failed", queue=self._queue, tries=tries)
+                    settled = tries >= MAX_TRIES and await self._settle(message, "dead", f"failed {tries} times: {error!r}")
             else:
                 self._readiness.clear(f"queue {self._queue}")
                 settled = await self._settle(message, "acknowledged")
             if settled:
                 return
             await asyncio.sleep(pause_s)
+            if _is_gone(message):
+                # It has been handed out again, perhaps to this very process: going on with it here would do the work twice.
+                return
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def _wait_for(self, error: Exception, pause_s: float) -> None:
+        HANDLED.labels(self._queue, "waited").inc()
+        log.warning("waiting", queue=self._queue, error=repr(error), pause_s=pause_s)
+        self._readiness.blocked(f"queue {self._queue}", f"trying again: {error}")
 
     async def _settle(self, message: AbstractIncomingMessage, result: str, reason: str | None = None) -> bool:
         """Bury it if there is a reason to, and acknowledge; False if the broker did not take that, so that it is to be tried again."""
@@ -134,17 +157,18 @@ class Consumer:
             if reason is not None:
                 await self._bury(message, reason)
             await message.ack()
-        except (AMQPError, ConnectionError, TimeoutError) as error:
+        except BROKER_ERRORS as error:
             log.warning("not_settled", queue=self._queue, result=result, error=repr(error))
             # A message of a channel that is gone comes again by itself, on the next one.
-            return message.channel.is_closed
+            return _is_gone(message)
         HANDLED.labels(self._queue, result).inc()
         return True
 
     async def _bury(self, message: AbstractIncomingMessage, reason: str) -> None:
         log.error("dead_letter", queue=self._queue, reason=reason)
         headers: dict[str, FieldValue] = {
-            "palio-reason": reason[:1000],
+            # What a stranger sent may be in it, and need not be text that AMQP takes.
+            "palio-reason": reason[:1000].encode(errors="replace").decode(),
             "palio-queue": self._queue,
             "palio-routing-key": message.routing_key or "",
         }
@@ -152,3 +176,11 @@ class Consumer:
         if self._dead_letters is None:
             raise RuntimeError("a consumer buries messages only while it runs")
         await self._dead_letters.publish(copy, routing_key="", timeout=CONFIRM_TIMEOUT_S)
+
+
+def _is_gone(message: AbstractIncomingMessage) -> bool:
+    """Whether the channel that it came by is closed. aio-pika raises for a closed one instead of showing it."""
+    try:
+        return message.channel.is_closed
+    except ChannelInvalidStateError:
+        return True

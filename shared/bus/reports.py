@@ -1,17 +1,33 @@
 """Reports: all that a trainer can say. The orchestrator checks each, and appends what follows from it.
 
 A report is not an event: it is what a stranger's machine claims. `run_id` and `attempt` say what it is about, `execution_id`
-which start of it.
+which start of it. Its numbers and words are bounded, since they become facts that every read model must be able to hold:
+infinity is `null` in JSON, and a bigint or a text of PostgreSQL does not hold everything that JSON does.
 """
 
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from shared.events import FoldUsage, Outcome, Payload
 
+#: A year, and a pebibyte: what no fold takes.
+MAX_SECONDS = 366 * 86_400.0
+MAX_BYTES = 2**50
+
+
+def _believable(usage: FoldUsage) -> FoldUsage:
+    if max(usage.train_time_s, usage.valid_time_s, usage.test_time_s) > MAX_SECONDS or usage.peak_memory_bytes > MAX_BYTES:
+        message = "no fold takes that long, or that much memory"
+        raise ValueError(message)
+    return usage
+
+
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Usage = Annotated[FoldUsage, AfterValidator(_believable)]
+#: Words for people. PostgreSQL's texts hold no NUL.
+WORDS = r"^[^\x00]*$"
 
 
 class Report(Payload):
@@ -27,7 +43,7 @@ class StartedReport(Report):
     """A trainer holds everything it needs and lets the participant's code in now."""
 
     kind: Literal["started"] = "started"
-    trainer: str = Field(max_length=200)
+    trainer: str = Field(max_length=200, pattern=WORDS)
 
 
 class FoldTrainedReport(Report):
@@ -37,7 +53,7 @@ class FoldTrainedReport(Report):
     fold: int = Field(ge=0)
     predictions_digest: Digest
     log_digest: Digest
-    usage: FoldUsage
+    usage: Usage
 
 
 class FailedReport(Report):
@@ -45,7 +61,7 @@ class FailedReport(Report):
 
     kind: Literal["failed"] = "failed"
     outcome: Outcome
-    reason: str = Field(max_length=2_000)
+    reason: str = Field(max_length=2_000, pattern=WORDS)
     fold: int | None = Field(ge=0)
     traceback_digest: Digest | None
     log_digest: Digest | None

@@ -45,20 +45,14 @@ class Cache:
         name = digest if unpack is None else f"{digest}.unpacked"
         entry = self._folder / name
         with self._lock(name, fcntl.LOCK_SH) as lock:
-            if entry.exists():
-                REQUESTS.labels("hit").inc()
-            else:
-                REQUESTS.labels("miss").inc()
-                # Giving the shared lock up for the exclusive one lets another maker in between: look again after it.
+            REQUESTS.labels("hit" if entry.exists() else "miss").inc()
+            # Changing a lock gives it up for a moment, in which others make the entry or evict it: look again after each change.
+            while not entry.exists():
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if not entry.exists():
                     self._make(entry, fetch, unpack)
                     self._evict(keep=name)
                 fcntl.flock(lock, fcntl.LOCK_SH)
-                if not entry.exists():
-                    # Evicted while the lock changed hands: rare, and its maker is here.
-                    fcntl.flock(lock, fcntl.LOCK_EX)
-                    self._make(entry, fetch, unpack)
             # The lock file's time says when the entry was last used.
             os.utime(lock)
             yield entry
@@ -91,20 +85,26 @@ class Cache:
             shutil.rmtree(making, ignore_errors=True)
 
     def _evict(self, keep: str) -> None:
-        sizes = {path.name: _size(path) for path in self._folder.iterdir() if not path.name.endswith((".lock", _MAKING))}
+        names = [path.name for path in self._folder.iterdir() if not path.name.endswith(".lock")]
+        for name in names:
+            if name.endswith(_MAKING):
+                # Nobody holds its lock: its maker, or evictor, died.
+                self._evict_unless_used(name.removesuffix(_MAKING), only_making=True)
+        sizes = {name: _size(self._folder / name) for name in names if not name.endswith(_MAKING)}
         total = sum(sizes.values())
         for name in sorted(sizes, key=self._last_used):
             if total <= self._max_bytes:
                 return
             if name != keep and self._evict_unless_used(name):
                 total -= sizes[name]
-        log.warning("cache_is_full", bytes=total, max_bytes=self._max_bytes)
+        if total > self._max_bytes:
+            log.warning("cache_is_full", bytes=total, max_bytes=self._max_bytes)
 
     def _last_used(self, name: str) -> float:
         lock = self._folder / f"{name}.lock"
         return lock.stat().st_mtime if lock.exists() else 0.0
 
-    def _evict_unless_used(self, name: str) -> bool:
+    def _evict_unless_used(self, name: str, *, only_making: bool = False) -> bool:
         descriptor = os.open(self._folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,10 +112,13 @@ class Cache:
             return False
         else:
             entry = self._folder / name
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
+            making = entry.with_name(name + _MAKING)
+            shutil.rmtree(making, ignore_errors=True)
+            if entry.exists() and not only_making:
+                # Out of readers' sight at once: a death in the middle must not leave half an entry that looks whole.
+                making.mkdir()
+                entry.rename(making / "evicted")
+                shutil.rmtree(making, ignore_errors=True)
             return True
         finally:
             os.close(descriptor)

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents. The detail tells the reader what to do next."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,16 @@ log = get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
+class ProblemResponse(JSONResponse):
+    """A problem document. What it repeats of a request may hold half a surrogate pair, which UTF-8 has no bytes for."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        """JSON in UTF-8, with `?` for what can't be written."""
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(errors="replace")
+
+
 class Problem(Exception):  # noqa: N818  (the name RFC 9457 gives it)
     """An error that a person may see. `code` is the stable name programs compare, such as `name-taken`."""
 
@@ -28,7 +39,7 @@ class Problem(Exception):  # noqa: N818  (the name RFC 9457 gives it)
         self.headers = headers
         self.extensions = extensions
 
-    def response(self) -> JSONResponse:
+    def response(self) -> ProblemResponse:
         """The problem document."""
         body = {
             "type": f"urn:palio:problem:{self.code}",
@@ -37,7 +48,7 @@ class Problem(Exception):  # noqa: N818  (the name RFC 9457 gives it)
             "detail": self.detail,
             **self.extensions,
         }
-        return JSONResponse(body, status_code=self.status.value, headers=self.headers, media_type=MEDIA_TYPE)
+        return ProblemResponse(body, status_code=self.status.value, headers=self.headers)
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -62,12 +73,12 @@ def install_problem_handlers(app: FastAPI) -> None:
         status = HTTPStatus(error.status_code)
         detail = str(error.detail)
         if status is HTTPStatus.NOT_FOUND:
-            detail = f"There is nothing at {request.url.path}. The API is described at /v1/openapi.json."
+            detail = f"There is nothing at {request.scope['path']}. The API is described at /v1/openapi.json."
         code = status.phrase.lower().replace(" ", "-")
         return Problem(status, code, detail, headers=dict(error.headers or {})).response()
 
     @app.exception_handler(Exception)
     async def when_broken(request: Request, error: Exception) -> JSONResponse:
-        log.error("request_failed", path=request.url.path, method=request.method, exc_info=error)
+        log.error("request_failed", path=request.scope["path"], method=request.method, exc_info=error)
         detail = "Something broke on our side and was logged. Try again; if it stays, tell the operator the time and the path."
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", detail).response()

@@ -63,7 +63,8 @@ def append(connection: Connection, events: Sequence[NewEvent]) -> Appended:
     """Append events, in order, all or none; nothing is durable before the caller commits.
 
     Raises `ConflictError`, `DuplicateEventError`, `ForbiddenTypeError`, each of which leaves the transaction broken: roll back.
-    A lock that is not free within 5 s raises SQLAlchemy's `OperationalError`: try again.
+    A lock that is not free within 5 s raises SQLAlchemy's `OperationalError`: try again. An event that could not be read back
+    raises `ValueError` before anything is locked.
     """
     parameters = {
         "ids": [str(new.id) for new in events],
@@ -71,7 +72,7 @@ def append(connection: Connection, events: Sequence[NewEvent]) -> Appended:
         "expected_versions": [new.expected_version for new in events],
         "types": [type(new.event).__name__ for new in events],
         "schema_versions": [new.event.schema_version for new in events],
-        "data": [new.event.model_dump_json() for new in events],
+        "data": [_readable(new.event) for new in events],
         "metadata": [new.metadata.model_dump_json(exclude_none=True) for new in events],
     }
     try:
@@ -87,6 +88,13 @@ def append(connection: Connection, events: Sequence[NewEvent]) -> Appended:
             raise (DuplicateEventError if "events_id_is_unique" in str(error.orig) else ConflictError)(str(error.orig)) from error
         raise
     return Appended(last.new_position, last.new_recorded_at)
+
+
+def _readable(event: Event) -> str:
+    """The event as JSON, tried: an infinite number becomes `null`, and such a fact would stop relay and projections for ever."""
+    data = event.model_dump_json()
+    type(event).model_validate_json(data)
+    return data
 
 
 def append_once(engine: Engine, events: Sequence[NewEvent]) -> bool:

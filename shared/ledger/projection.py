@@ -43,12 +43,20 @@ class Projection:
         """Take in everything that the ledger holds now; returns the position reached.
 
         A known event in a newer version stops here with `NewerVersionError` and a red health check, since skipping would
-        lose it; the batch before it is committed.
+        lose it; the batch before it is committed. So does an event that a handler can't take in, with the whole batch undone.
         """
-        while True:
-            position, more = self._take_in_batch()
-            if not more:
-                return position
+        part = f"projection {self._schema}"
+        try:
+            more = True
+            while more:
+                position, more = self._take_in_batch()
+        except Exception as error:
+            # Whatever the bus makes of the message: readers must hear that what they see stands still.
+            reason = str(error) if isinstance(error, NewerVersionError) else f"stands still: {type(error).__name__}"
+            self._readiness.blocked(part, reason)
+            raise
+        self._readiness.clear(part)
+        return position
 
     def _take_in_batch(self) -> tuple[int, bool]:
         newer: NewerVersionError | None = None
@@ -72,7 +80,6 @@ class Projection:
                 )
         POSITION.labels(self._schema).set(position)
         if newer is not None:
-            self._readiness.blocked(f"projection {self._schema}", str(newer))
             raise newer
         return position, len(events) == self._batch
 

@@ -9,7 +9,7 @@ from services.ingest.submissions import SubmissionDesk
 from shared.artefacts import Store
 from shared.http import install_problem_handlers
 from shared.http.faults import database_check, install_away_handlers
-from shared.http.limits import BodyLimit
+from shared.http.limits import BodyLimit, CleanAddress
 from shared.settings import IngestSettings
 from shared.telemetry import Readiness, install_probes
 
@@ -28,6 +28,7 @@ def make_app(settings: IngestSettings, engine: Engine, store: Store, readiness: 
     for module in (accounts, problems, challenges, submissions):
         app.include_router(module.make_router(context))
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
+    app.add_middleware(CleanAddress)
     install_problem_handlers(app)
     install_away_handlers(app)
     install_probes(app, readiness, database_check(engine))

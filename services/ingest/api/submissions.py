@@ -16,6 +16,8 @@ from shared.vault import Principal
 
 #: A submission is a handful of source files: an archive of more is a mistake or an attack.
 ARCHIVE_LIMITS = ArchiveLimits(max_bytes=20 * 2**20, max_files=100)
+#: Packed it is read into memory: no larger than what it may hold, with a header for each file.
+MAX_ARCHIVE_BYTES = ARCHIVE_LIMITS.max_bytes + ARCHIVE_LIMITS.max_files * 2**12
 
 
 class Submission(BaseModel):
@@ -60,10 +62,18 @@ def _contents(files: Sequence[UploadFile], archive: UploadFile | None, max_sourc
     if bool(files) == (archive is not None):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "wrong-files", "Send either `files`, one part each, or one `archive`.")
     if archive is not None:
+        packed = archive.file.read(MAX_ARCHIVE_BYTES + 1)
+        if len(packed) > MAX_ARCHIVE_BYTES:
+            detail = f"The archive has more than {MAX_ARCHIVE_BYTES:,} bytes. A submission is a few source files."
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
         try:
-            return read_archive(archive.file.read(), ARCHIVE_LIMITS)
+            return read_archive(packed, ARCHIVE_LIMITS)
         except ArchiveError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad-archive", f"The archive can't be used: {error}") from error
+    if len(files) > ARCHIVE_LIMITS.max_files:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "wrong-files", f"A submission has at most {ARCHIVE_LIMITS.max_files} files."
+        )
     contents: dict[str, bytes] = {}
     for file in files:
         name = file.filename or ""

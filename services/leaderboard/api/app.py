@@ -13,6 +13,7 @@ from services.leaderboard.changes import Changes
 from shared.artefacts import MissingArtefactError, Store
 from shared.http import Problem, install_problem_handlers
 from shared.http.faults import database_check, install_away_handlers
+from shared.http.limits import CleanAddress
 from shared.settings import LeaderboardSettings
 from shared.telemetry import Readiness, install_probes
 
@@ -35,6 +36,7 @@ def make_app(
     )
     for module in (challenges, boards, submissions):
         app.include_router(module.make_router(context), dependencies=[Depends(context.wait_for_position)])
+    app.add_middleware(CleanAddress)
     install_problem_handlers(app)
     install_away_handlers(app)
     install_probes(app, readiness, database_check(engine))

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import unicodedata
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -140,7 +141,7 @@ def as_csv(page: BoardPage) -> str:
     target = io.StringIO()
     writer = csv.writer(target)
     header = ["rank", "team", "submission", *names, *(f"test {name}" for name in names if private)]
-    writer.writerow([*header, "train_time_s", "valid_time_s", "submitted_at"])
+    writer.writerow([_harmless(name) for name in (*header, "train_time_s", "valid_time_s", "submitted_at")])
     for row in page.rows:
         test_scores = row.test_scores if isinstance(row, PrivateBoardRow) else {}
         writer.writerow(
@@ -159,4 +160,5 @@ def as_csv(page: BoardPage) -> str:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+    # In its compatible form: to a spreadsheet the wide equals sign of East Asian scripts begins a formula too.
+    return f"'{cell}" if unicodedata.normalize("NFKC", cell[:1]).startswith(FORMULA_STARTS) else cell

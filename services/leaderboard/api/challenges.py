@@ -3,6 +3,7 @@
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
@@ -172,7 +173,9 @@ def _summary(challenge: Challenge) -> dict[str, object]:
 def _downloadable(connection: Connection, challenge_id: str, viewer: Viewer) -> Challenge:
     challenge = find_challenge(connection, challenge_id)
     if not sees_starting_kit(viewer, challenge.phase):
-        detail = f"{challenge.title} opens at {challenge.opens_at:%Y-%m-%d %H:%M} UTC; the starting kit is here then."
+        detail = (
+            f"{challenge.title} opens at {challenge.opens_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC; the starting kit is here then."
+        )
         raise Problem(HTTPStatus.CONFLICT, "challenge-not-open", detail)
     return challenge
 

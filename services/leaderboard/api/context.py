@@ -48,7 +48,7 @@ class Context:
     async def wait_for_position(
         self,
         palio_position: Annotated[
-            int | None, Header(ge=0, description="Wait until this position, of a write of yours, is in the answer.")
+            int | None, Header(ge=0, le=2**63 - 1, description="Wait until this position, of a write of yours, is in the answer.")
         ] = None,
     ) -> None:
         """A dependency: wait, bounded, for the position that the request names."""

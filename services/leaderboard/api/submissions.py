@@ -1,6 +1,7 @@
 """Routes: submissions, their logs, and their lives as they go on."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
@@ -13,12 +14,16 @@ from pydantic import AwareDatetime, BaseModel
 from services.leaderboard.api.context import Context, event_stream
 from services.leaderboard.challenges import Challenge, find_challenge
 from services.leaderboard.submissions import Submission, find_submission, log_digests, submissions_of
-from shared.artefacts import Bucket, log_key, traceback_key
+from shared.artefacts import Bucket, MissingArtefactError, Store, log_key, traceback_key
 from shared.events import Metric, ScoreComputed
 from shared.final_scores import final_scores
 from shared.http import Problem
 from shared.http.identity import unauthorised
 from shared.visibility import Viewer, sees_own_details, sees_private_scores
+
+#: A log is cut by the trainer at its challenge's limit, which is no higher than this.
+MAX_TEXT_BYTES = 64 * 2**20 + 2**16
+LOST_TEXT = "(not shown: the object store does not hold what the trainer said it had stored)\n"
 
 
 class SubmissionSummary(BaseModel):
@@ -149,7 +154,10 @@ def read_log(context: Context, submission_id: UUID, viewer: Viewer) -> str:
         digests = log_digests(connection, run_id) if run_id else []
     if run_id is None:
         return ""
-    parts = (f"--- fold {fold} ---\n{_text(context, log_key(found.pool, run_id, fold, digest))}" for fold, digest in digests)
+    parts = (
+        f"--- fold {fold} ---\n{stored_text(context.store, log_key(found.pool, run_id, fold, digest))}"
+        for fold, digest in digests
+    )
     return "\n".join(parts)
 
 
@@ -171,7 +179,7 @@ def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDe
     private = sees_private_scores(viewer, challenge.phase)
     traceback = None
     if own and found.traceback_digest is not None and found.run_id is not None:
-        traceback = _text(context, traceback_key(found.pool, found.run_id, found.traceback_digest))
+        traceback = stored_text(context.store, traceback_key(found.pool, found.run_id, found.traceback_digest))
     return SubmissionDetail(
         **_summary(found),
         team=found.team,
@@ -216,5 +224,17 @@ def _scores(score: ScoreComputed, challenge: Challenge, *, private: bool) -> Sco
     )
 
 
-def _text(context: Context, key: str) -> str:
-    return context.store.get_bytes(Bucket.RUNS, key).decode(errors="replace")
+def stored_text(store: Store, key: str) -> str:
+    """What a trainer stored. It may have lied about the size as well: no more of it is held in memory than `MAX_TEXT_BYTES`."""
+    content = bytearray()
+    try:
+        with store.stream(Bucket.RUNS, key) as chunks:
+            for chunk in chunks:
+                content += chunk
+                if len(content) > MAX_TEXT_BYTES:
+                    return f"(not shown: it is larger than {MAX_TEXT_BYTES:,} bytes)\n"
+    except MissingArtefactError:
+        return LOST_TEXT
+    if hashlib.sha256(content).hexdigest() != key.rpartition("/")[2]:
+        return LOST_TEXT
+    return content.decode(errors="replace")

@@ -1,0 +1,83 @@
+"""What a team reads when scoring fails: never the words of code that holds the labels."""
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from services.scorer.main import score_limits
+from services.scorer.scoring import KIT_FAILED, RunScorer
+from shared.artefacts import Bucket, Store, details_key
+from shared.events import (
+    FoldLimits,
+    Outcome,
+    ProblemPrepared,
+    ScoreComputed,
+    ScoringFailed,
+    SubmissionUploaded,
+    TrainingFinished,
+)
+from shared.execution.preparation import KitError
+from shared.execution.sandbox import Bubblewrap
+from shared.execution.stations import ColdStations
+from shared.settings import CacheSettings, ScorerSettings
+from shared.workbench import Workbench
+
+SUBMISSION = SubmissionUploaded(
+    submission_id=uuid4(),
+    challenge_id="iris",
+    team_id=uuid4(),
+    user_id=uuid4(),
+    name="x",
+    bundle_digest="a",
+    files=("classifier.py",),
+    problem_id="iris",
+    problem_version=1,
+    pool="default",
+    limits=FoldLimits.model_validate({}),
+)
+FINISHED = TrainingFinished(
+    run_id=uuid4(),
+    submission_id=SUBMISSION.submission_id,
+    attempt=1,
+    outcome=Outcome.TRAINED,
+    reason="",
+    fold=None,
+    traceback_digest=None,
+    log_digest=None,
+    pool="default",
+)
+PREPARED = ProblemPrepared(
+    problem_id="iris",
+    version=1,
+    title="Iris",
+    manifest_digest="a",
+    labels_digest="b",
+    environment_digest="c",
+    lock_digest="d",
+    python_version="3.11",
+    n_folds=2,
+    elements=("classifier.py",),
+    metrics=(),
+    has_test_set=True,
+)
+
+
+class BrokenKitScorer(RunScorer):
+    """Scores a kit whose metrics say a label when they fail."""
+
+    def _score(self, *_of: TrainingFinished | SubmissionUploaded | ProblemPrepared) -> ScoreComputed:
+        raise KitError("scoring failed: KeyError: 'label-of-row-7'", "Traceback … label-of-row-8")
+
+
+def test_a_kits_own_words_are_the_organisers_alone(store_of: Callable[[str], Store], tmp_path: Path) -> None:
+    store = store_of("scorer")
+    workbench = Workbench(store, CacheSettings(cache_dir=tmp_path))
+    stations = ColdStations(Bubblewrap(), tmp_path / "work")
+    limits = score_limits(ScorerSettings.model_construct(score_time_limit_s=10))
+    failed = BrokenKitScorer(store, workbench, stations, limits).score(FINISHED, SUBMISSION, PREPARED)
+    assert isinstance(failed, ScoringFailed)
+    assert (failed.outcome, failed.reason) == ("kit_error", KIT_FAILED)
+    assert failed.detail_digest is not None
+    detail = store.get_bytes(Bucket.PRIVATE, details_key(failed.detail_digest)).decode()
+    assert "label-of-row-7" in detail
+    assert "label-of-row-8" in detail

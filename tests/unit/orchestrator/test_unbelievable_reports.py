@@ -1,0 +1,43 @@
+"""Reports with numbers and words that no read model could hold are refused before they become facts."""
+
+import json
+from uuid import uuid4
+
+import pytest
+from pydantic import ValidationError
+
+from shared.bus.reports import REPORT
+
+ABOUT = {"run_id": str(uuid4()), "submission_id": str(uuid4()), "attempt": 1, "execution_id": str(uuid4())}
+USAGE = {"train_time_s": 1.0, "valid_time_s": 0.0, "test_time_s": 0.0, "peak_memory_bytes": 1}
+
+
+def trained(usage: str) -> str:
+    report = {**ABOUT, "kind": "fold-trained", "fold": 0, "predictions_digest": "a" * 64, "log_digest": "b" * 64, "usage": 0}
+    return json.dumps(report).replace('"usage": 0', f'"usage": {usage}')
+
+
+def failed(reason: str) -> str:
+    nothing = {"fold": None, "traceback_digest": None, "log_digest": None}
+    return json.dumps({**ABOUT, **nothing, "kind": "failed", "outcome": "system_error", "reason": reason})
+
+
+def test_honest_reports_are_read() -> None:
+    REPORT.validate_json(trained(json.dumps(USAGE)))
+    REPORT.validate_json(failed("two\nlines, and a \u2014 dash"))
+
+
+@pytest.mark.parametrize("seconds", ["Infinity", "NaN", "1e400", "1e308", "-1"])
+def test_a_time_that_no_fold_takes_is_refused(seconds: str) -> None:
+    with pytest.raises(ValidationError):
+        REPORT.validate_json(trained(json.dumps(USAGE).replace("1.0", seconds)))
+
+
+def test_a_memory_that_no_machine_has_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        REPORT.validate_json(trained(json.dumps({**USAGE, "peak_memory_bytes": 10**30})))
+
+
+def test_a_reason_with_a_nul_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        REPORT.validate_json(failed("a\0b"))
