@@ -28,6 +28,20 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests are shared out over workers: a file stays together, and so do all tests that want the whole platform.
+
+    Servers start once in each worker, the platform once in all, and first, since its tests take longest.
+    """
+
+    def wants_platform(item: pytest.Item) -> bool:
+        return "platform" in getattr(item, "fixturenames", ())
+
+    items.sort(key=wants_platform, reverse=True)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("platform" if wants_platform(item) else item.nodeid.partition("::")[0]))
+
+
 @contextmanager
 def temporary_stack(name: str) -> Iterator[Stack]:
     """A stack in a folder that is removed; its logs are kept in `.palio/test-logs/`."""
@@ -37,7 +51,7 @@ def temporary_stack(name: str) -> Iterator[Stack]:
         with stack:
             yield stack
     finally:
-        kept = ROOT / ".palio" / "test-logs" / name
+        kept = ROOT / ".palio" / "test-logs" / f"{name}-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(stack.log_folder, kept, ignore_dangling_symlinks=True)
         shutil.rmtree(folder)

@@ -149,6 +149,15 @@ set_up_rabbitmq() {
     fi
 }
 
+# The browser that tests drive. Without it they are skipped, and say so.
+set_up_chromium() {
+    if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then
+        return
+    fi
+    install_packages chromium chromium-driver ||
+        say "Chromium is missing, so browser tests are skipped: sudo apt-get install chromium chromium-driver"
+}
+
 # install_packages NAME...: from Debian, if we may; services of theirs are not started. False if that cannot be.
 install_packages() {
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

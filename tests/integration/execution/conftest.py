@@ -1,5 +1,6 @@
 """Sandboxes, and an environment that is built once and kept in `.palio/test-cache/`, so that repeated runs are quick."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -66,14 +67,22 @@ def environment(builder: Builder, interpreter: Interpreter) -> Environment:
     lock = builder.resolve(REQUIREMENTS, interpreter)
     name = hashlib.sha256(f"{interpreter.full_version} {interpreter.executable}\n{lock}".encode()).hexdigest()
     folder = TEST_CACHE / "environments" / name
-    if not folder.exists():
-        shutil.rmtree(TEST_CACHE / "environments", ignore_errors=True)
-        folder.parent.mkdir(parents=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as making:
-            pack = builder.build(lock, interpreter, Path(making) / "pack.tar.zst")
-            unpack_environment(pack.path, Path(making) / "unpacked", interpreter)
-            (Path(making) / "unpacked").rename(folder)
+    with (TEST_CACHE / "environments.lock").open("w") as held:
+        # The first worker builds it, others wait.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not folder.exists():
+            shutil.rmtree(TEST_CACHE / "environments", ignore_errors=True)
+            folder.parent.mkdir(parents=True)
+            build_into(folder, lock, builder, interpreter)
     return Environment(folder, interpreter)
+
+
+def build_into(folder: Path, lock: str, builder: Builder, interpreter: Interpreter) -> None:
+    """Build and unpack an environment; the folder appears whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as making:
+        pack = builder.build(lock, interpreter, Path(making) / "pack.tar.zst")
+        unpack_environment(pack.path, Path(making) / "unpacked", interpreter)
+        (Path(making) / "unpacked").rename(folder)
 
 
 @pytest.fixture

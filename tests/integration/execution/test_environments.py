@@ -103,9 +103,9 @@ print(json.dumps([numpy.__file__, numpy.__cached__ and __import__("os").path.exi
     assert version == [3, 11]
 
 
-def test_nothing_of_the_build_is_left_behind(builder: Builder, interpreter: Interpreter) -> None:
-    builder.resolve(("threadpoolctl",), interpreter)
-    folder = builder._folder
+def test_nothing_of_the_build_is_left_behind(sandbox: Sandbox, wheel_dir: Path, interpreter: Interpreter, tmp_path: Path) -> None:
+    folder = tmp_path / "uv"
+    Builder(sandbox, folder, Index.of(os.environ), wheel_dir).resolve(("threadpoolctl",), interpreter)
     assert not list(folder.parent.glob(f"{folder.name}-input-*"))
     assert not list((folder / "builds").iterdir())
 
