@@ -90,7 +90,7 @@ def request(run: int) -> TrainingRequested:
     digest = f"{run:064x}"
     return TrainingRequested(
         run_id=uuid4(), submission_id=uuid4(), challenge_id="benchmark", attempt=1, pool="default", bundle_digest=digest,
-        manifest_digest=digest, environment_digest=digest, n_folds=N_FOLDS, limits=FoldLimits.model_validate({}),
+        manifest_digest=digest, environment_digest=digest, n_folds=N_FOLDS, limits=FoldLimits.model_validate({}), live_log_bytes=0,
     )  # fmt: skip
 
 

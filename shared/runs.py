@@ -1,10 +1,10 @@
-"""What the ledger says of a submission's run: its id, and whether it failed. Read by services that must agree on both."""
+"""What the ledger says of a submission's run: its id, and whether it ended without a score. For services that must agree on both."""
 
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from shared.events import Outcome, ScoringFailed, TrainingFinished
+from shared.events import Outcome, ScoringFailed, SubmissionWithdrawn, TrainingFinished
 from shared.ledger import derived_id, read_stream
 
 
@@ -14,13 +14,13 @@ def run_id_of(submission_id: UUID, number: int = 1) -> UUID:
 
 
 def has_failed(connection: Connection, submission_id: UUID) -> bool:
-    """Whether the submission's run ended without a score, and none will come."""
+    """Whether the submission's run ended without a score, or was withdrawn, and none will come."""
     run_id = run_id_of(submission_id)
     for stream in (f"run-{run_id}", f"score-{run_id}"):
         for recorded in read_stream(connection, stream):
             event = recorded.event()
             if isinstance(event, TrainingFinished) and event.outcome is not Outcome.TRAINED:
                 return True
-            if isinstance(event, ScoringFailed):
+            if isinstance(event, ScoringFailed | SubmissionWithdrawn):
                 return True
     return False

@@ -88,6 +88,9 @@ class OrchestratorSettings(ServiceSettings, DatabaseSettings, BusSettings):
     """What runs when, and what became of it."""
 
     max_attempts: int = Field(3, gt=0, description="Begun attempts of a run before it is given up as `crashed`.")
+    lost_after_s: float = Field(
+        60, gt=0, description="Seconds after which a request that no queue and no living trainer holds is made again."
+    )
 
 
 class TrainerSettings(ServiceSettings, BusSettings, StoreSettings, CacheSettings):
@@ -95,6 +98,14 @@ class TrainerSettings(ServiceSettings, BusSettings, StoreSettings, CacheSettings
 
     pool: str = Field("default", description="Pool that this trainer serves.")
     slots: int = Field(2, gt=0, description="Folds that this trainer runs at the same time.")
+    slow_fold_s: float = Field(
+        1.0, ge=0, description="If a run's first fold took longer, in seconds, its others are shared by all trainers of the pool."
+    )
+    drain_s: float = Field(
+        10.0, ge=0, description="Seconds that a trainer which stops gives the folds it runs; then it hands them back."
+    )
+    max_jobs: int = Field(0, ge=0, description="Requests after which this trainer stops by itself; 0 for no end.")
+    heartbeat_s: float = Field(5.0, gt=0, le=5, description="Seconds between two heartbeats of this trainer.")
 
 
 class ScorerSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettings, CacheSettings):

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from shared.events import LogPolicy
+
 
 class Phase(StrEnum):
     """Where a challenge stands in its life."""
@@ -38,9 +40,19 @@ def sees_private_scores(viewer: Viewer, phase: Phase) -> bool:
     return viewer.administrator or phase is Phase.CLOSED
 
 
-def sees_own_details(viewer: Viewer, team_id: UUID) -> bool:
-    """Log, traceback and reason of a submission: its team, and administrators."""
-    return viewer.administrator or team_id in viewer.team_ids
+def sees_log(viewer: Viewer, team_id: UUID, policy: LogPolicy) -> bool:
+    """What a submission printed: its team, if the challenge shows logs, and administrators always."""
+    return viewer.administrator or (team_id in viewer.team_ids and policy is LogPolicy.FULL)
+
+
+def sees_traceback(viewer: Viewer, team_id: UUID, policy: LogPolicy) -> bool:
+    """Reason and traceback of a failure: its team, unless the challenge shows nothing of what code says, and administrators."""
+    return viewer.administrator or (team_id in viewer.team_ids and mails_traceback(policy))
+
+
+def mails_traceback(policy: LogPolicy) -> bool:
+    """Whether a mail to the team holds reason and traceback of a failure."""
+    return policy is not LogPolicy.NONE
 
 
 def sees_starting_kit(viewer: Viewer, phase: Phase) -> bool:

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from services.ingest.names import is_visible
-from shared.events import ChallengeCreated, FoldLimits, JoinApproved, Metadata
+from shared.events import TEAM_LOG_BYTES, ChallengeCreated, FoldLimits, JoinApproved, LogPolicy, Metadata
 from shared.http import Problem
-from shared.ledger import NewEvent, append, derived_id
+from shared.ledger import NewEvent, append, derived_id, read_stream
 from shared.prepared_problems import find_prepared, newest_prepared, problem_history
 
 SLUG = "^[a-z0-9][a-z0-9_-]{1,62}$"
@@ -62,6 +62,8 @@ class NewChallenge(BaseModel):
     closes_at: Moment | None = None
     pool: str = "default"
     limits: ChallengeLimits = Field(default_factory=lambda: ChallengeLimits.model_validate({}))
+    log_policy: LogPolicy = Field(LogPolicy.FULL, description="What a team sees of what its submissions print.")
+    team_log_bytes: int = Field(TEAM_LOG_BYTES, ge=0, le=2**40, description="Bytes of logs that one team is shown in all.")
 
 
 def create_challenge(engine: Engine, new: NewChallenge, organiser_id: UUID, pools: list[str]) -> tuple[ChallengeCreated, int]:
@@ -104,6 +106,8 @@ def _rules(connection: Connection, new: NewChallenge, organiser_id: UUID) -> Cha
             closes_at=closes_at,
             pool=new.pool,
             limits=FoldLimits.model_validate(new.limits.model_dump()),
+            log_policy=new.log_policy,
+            team_log_bytes=new.team_log_bytes,
         )
     except ValidationError as error:
         detail = "; ".join(each["msg"] for each in error.errors())
@@ -149,10 +153,11 @@ def _position_of(connection: Connection, stream: str) -> int:
 
 def find_rules(connection: Connection, challenge_id: str) -> ChallengeCreated:
     """The rules of a challenge. Raises a 404 `Problem` if there is none of this id."""
-    statement = text("SELECT rules FROM ingest.challenges WHERE challenge_id = :challenge_id")
-    rules = connection.execute(statement, {"challenge_id": challenge_id}).scalar_one_or_none()
-    if rules is None:
+    # From the ledger, which brings what an earlier release recorded up to date.
+    stream = read_stream(connection, f"challenge-{challenge_id}")
+    rules = stream[0].event() if stream else None
+    if not isinstance(rules, ChallengeCreated):
         raise Problem(
             HTTPStatus.NOT_FOUND, "unknown-challenge", f"There is no challenge {challenge_id}. They are listed at /v1/challenges"
         )
-    return ChallengeCreated.model_validate_json(rules)
+    return rules

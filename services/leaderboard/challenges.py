@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from shared.events import FoldLimits, ProblemPrepared
+from shared.events import FoldLimits, LogPolicy, ProblemPrepared
 from shared.http import Problem
 from shared.visibility import Phase, phase_at
 
@@ -30,6 +30,7 @@ class Challenge:
     code_opens_at: datetime
     closes_at: datetime
     limits: FoldLimits
+    log_policy: LogPolicy
     n_teams: int
     n_submissions: int
 
@@ -102,6 +103,7 @@ def _challenge(row: Row[Any]) -> Challenge:
         code_opens_at=row.code_opens_at,
         closes_at=row.closes_at,
         limits=FoldLimits.model_validate_json(row.limits),
+        log_policy=LogPolicy(row.log_policy),
         n_teams=row.n_teams,
         n_submissions=row.n_submissions,
     )

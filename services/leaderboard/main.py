@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fastapi import FastAPI
 
-from services.leaderboard.api import make_app
+from services.leaderboard.api import Context, make_app
 from services.leaderboard.changes import Changes
+from services.leaderboard.live import Live
 from services.leaderboard.projection import HANDLERS
 from shared.artefacts import Store
 from shared.bus.connection import connect
 from shared.bus.consumer import Consumer
 from shared.bus.doorbell import Doorbell
+from shared.bus.telemetry import LOG_KEY, QUEUE_KEY, hear_telemetry
 from shared.bus.topology import event_queue
 from shared.database import make_engine
 from shared.events import Service
@@ -35,6 +37,7 @@ def main() -> None:
     engine = make_engine(settings, pool_size=20)
     projection = Projection("leaderboard", engine, HANDLERS, readiness)
     changes = Changes(engine, projection)
+    live = Live()
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -52,10 +55,11 @@ def main() -> None:
         await doorbell.ring()
         connection = await connect(settings, "leaderboard")
         async with connection:
+            await hear_telemetry(connection, Service.LEADERBOARD, (QUEUE_KEY, LOG_KEY), live.hear)
             readiness.clear("start")
             await Consumer(connection, event_queue(Service.LEADERBOARD), doorbell.handle, readiness, prefetch=50).run()
 
-    app = make_app(settings, engine, Store(settings), changes, readiness, lifespan)
+    app = make_app(Context(settings, engine, Store(settings), changes, live), readiness, lifespan)
     run_http_service(app, settings.http_host, settings.http_port)
 
 

@@ -16,6 +16,7 @@ from shared.events import (
     ScoreComputed,
     ScoringFailed,
     SubmissionUploaded,
+    SubmissionWithdrawn,
     TeamCreated,
     TrainingFinished,
     TrainingRequested,
@@ -82,8 +83,9 @@ def when_challenge_created(connection: Connection, event: ChallengeCreated, _rec
     _run(
         connection,
         "INSERT INTO leaderboard.challenges"
-        " (challenge_id, title, problem_id, problem_version, opens_at, code_opens_at, closes_at, limits)"
-        " VALUES (:challenge_id, :title, :problem_id, :problem_version, :opens_at, :code_opens_at, :closes_at, :limits)",
+        " (challenge_id, title, problem_id, problem_version, opens_at, code_opens_at, closes_at, limits, log_policy,"
+        " team_log_bytes) VALUES (:challenge_id, :title, :problem_id, :problem_version, :opens_at, :code_opens_at, :closes_at, :limits,"
+        " :log_policy, :team_log_bytes)",
         challenge_id=event.challenge_id,
         title=event.title,
         problem_id=event.problem_id,
@@ -92,6 +94,8 @@ def when_challenge_created(connection: Connection, event: ChallengeCreated, _rec
         code_opens_at=event.code_opens_at,
         closes_at=event.closes_at,
         limits=event.limits.model_dump_json(),
+        log_policy=event.log_policy,
+        team_log_bytes=event.team_log_bytes,
     )
 
 
@@ -175,6 +179,18 @@ def when_training_finished(connection: Connection, event: TrainingFinished, reco
     )
 
 
+def when_submission_withdrawn(connection: Connection, event: SubmissionWithdrawn, recorded: RecordedEvent) -> None:
+    """Taken back by its team."""
+    _change(
+        connection,
+        event.submission_id,
+        recorded,
+        state="withdrawn",
+        outcome=Outcome.WITHDRAWN.value,
+        finished_at=recorded.recorded_at,
+    )
+
+
 def when_score_computed(connection: Connection, event: ScoreComputed, recorded: RecordedEvent) -> None:
     """On the board."""
     _change(
@@ -232,4 +248,5 @@ HANDLERS: Handlers = {
     TrainingFinished: when_training_finished,
     ScoreComputed: when_score_computed,
     ScoringFailed: when_scoring_failed,
+    SubmissionWithdrawn: when_submission_withdrawn,
 }

@@ -48,11 +48,6 @@ class Submission:
     peak_memory_bytes: int | None
     changed_at_position: int
 
-    @property
-    def is_final(self) -> bool:
-        """Whether this state stays."""
-        return self.state in FINAL_STATES
-
 
 def find_submission(connection: Connection, submission_id: UUID) -> Submission | None:
     """A submission, or None."""
@@ -73,12 +68,22 @@ def submissions_of(connection: Connection, team_ids: frozenset[UUID], challenge_
     return _select(connection, condition, team_ids=[str(each) for each in team_ids], challenge_id=challenge_id)
 
 
-def log_digests(connection: Connection, run_id: UUID) -> list[tuple[int, str]]:
-    """Fold and digest of each log of a run, in the folds' order."""
+@dataclass(frozen=True)
+class FoldLog:
+    """The log of a fold, and how many bytes of it its team is shown."""
+
+    fold: int
+    digest: str
+    shown_bytes: int
+
+
+def fold_logs(connection: Connection, run_id: UUID) -> list[FoldLog]:
+    """Each log of a run, in the folds' order."""
     statement = text(
-        "SELECT fold, log_digest FROM leaderboard.folds WHERE run_id = :run_id AND log_digest IS NOT NULL ORDER BY fold"
+        "SELECT fold, log_digest, shown_log_bytes FROM leaderboard.folds"
+        " WHERE run_id = :run_id AND log_digest IS NOT NULL ORDER BY fold"
     )
-    return [(row.fold, row.log_digest) for row in connection.execute(statement, {"run_id": run_id})]
+    return [FoldLog(row.fold, row.log_digest, row.shown_log_bytes) for row in connection.execute(statement, {"run_id": run_id})]
 
 
 def _select(connection: Connection, condition: str, **parameters: Any) -> list[Submission]:

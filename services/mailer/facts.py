@@ -11,10 +11,21 @@ from sqlalchemy import Connection, Engine, text
 from services.mailer.outbox import Claimed
 from services.mailer.tracebacks import one_line, read_traceback
 from shared.artefacts import Store
-from shared.events import Event, Metric, Outcome, RecordedEvent, ScoreComputed, ScoringFailed, TrainingFinished
+from shared.events import (
+    ChallengeCreated,
+    Event,
+    LogPolicy,
+    Metric,
+    Outcome,
+    RecordedEvent,
+    ScoreComputed,
+    ScoringFailed,
+    TrainingFinished,
+)
 from shared.final_scores import ScoreKind, final_scores
-from shared.ledger import read_after
+from shared.ledger import read_after, read_stream
 from shared.vault import ERASED, unseal, unseal_all
+from shared.visibility import mails_traceback
 
 #: A score whose metric is not known by name; enough digits to tell two apart.
 DEFAULT_PRECISION = 4
@@ -67,6 +78,9 @@ class Facts:
     failure: Failure | None = None
 
 
+#: In place of the reason, in a challenge that shows nothing of what code says.
+REASON_NOT_SHOWN = "this challenge shows no messages of submissions"
+
 NO_SCORES: tuple[tuple[Score, ...], ScoreKind] = ((), "bag")
 
 
@@ -89,6 +103,7 @@ class FactFinder:
                 raise NobodyToWriteToError("this person's key is destroyed")
             team = unseal(connection, row.sealed_for, row.team) if row.sealed_for else row.team
             scores, kind = _scores(connection, row.problem_id, event) if isinstance(event, ScoreComputed) else NO_SCORES
+            says_why = mails_traceback(_log_policy(connection, row.challenge_id))
         return Facts(
             cause=cause,
             name=one_line(name),
@@ -101,19 +116,28 @@ class FactFinder:
             scores=scores,
             score_kind=kind,
             # After the connection is given back: the object store may be slow.
-            failure=self._failure(event),
+            failure=self._failure(event, says_why=says_why),
         )
 
-    def _failure(self, event: Event) -> Failure | None:
+    def _failure(self, event: Event, *, says_why: bool) -> Failure | None:
         if isinstance(event, ScoringFailed):
             # The detail is the traceback of the organiser's code, which is not this person's to read.
             return Failure(Outcome(event.outcome), one_line(event.reason), is_ours=True, traceback=None)
         if not isinstance(event, TrainingFinished):
             return None
+        if not says_why and not event.outcome.is_ours:
+            return Failure(event.outcome, REASON_NOT_SHOWN, is_ours=False, traceback=None)
         traceback = None
         if event.traceback_digest is not None:
             traceback = read_traceback(self._store, event.pool, event.run_id, event.traceback_digest)
         return Failure(event.outcome, one_line(event.reason), event.outcome.is_ours, traceback)
+
+
+def _log_policy(connection: Connection, challenge_id: str) -> LogPolicy:
+    rules = read_stream(connection, f"challenge-{challenge_id}")[0].event()
+    if not isinstance(rules, ChallengeCreated):
+        raise TypeError(f"the stream of challenge {challenge_id} does not begin with its rules")
+    return rules.log_policy
 
 
 def _scores(connection: Connection, problem_id: str, event: ScoreComputed) -> tuple[tuple[Score, ...], ScoreKind]:

@@ -1,19 +1,30 @@
 """Puts the orchestrator together and runs it."""
 
 import asyncio
+from collections.abc import Callable
+
+from aio_pika.abc import AbstractRobustConnection
 
 from services.orchestrator.consumer import EventConsumer, ReportConsumer
+from services.orchestrator.jobs import HANDLERS
+from services.orchestrator.lost import LostWork, ReadyMessages
+from services.orchestrator.scheduler import Scheduler
+from services.orchestrator.trainers import Trainers
 from shared.bus.connection import connect
 from shared.bus.consumer import Consumer
 from shared.bus.service import run_bus_service
-from shared.bus.topology import REPORTS_QUEUE, event_queue
+from shared.bus.telemetry import HEARTBEAT_KEY, Commander, Whisperer, hear_telemetry
+from shared.bus.topology import ORCHESTRATOR_KEYS, REPORTS_QUEUE, event_queue, trainer_queue
 from shared.database import make_engine
 from shared.events import Service
+from shared.ledger import Projection
 from shared.settings import OrchestratorSettings
 from shared.telemetry import Readiness, configure_logging
 
 #: Reports of different runs are decided side by side; those of one run meet at the stream's version, and the later one tries again.
 REPORTS_AT_ONCE = 8
+#: Events only wake the scheduler: many at once are one look.
+EVENTS_AT_ONCE = 50
 
 
 def main() -> None:
@@ -23,14 +34,44 @@ def main() -> None:
     readiness = Readiness()
     readiness.blocked("start", "connecting")
     engine = make_engine(settings)
-    events = EventConsumer(engine)
-    reports = ReportConsumer(engine, settings.max_attempts)
+    trainers = Trainers()
+    projection = Projection("orchestrator", engine, HANDLERS, readiness)
+    state: list[Callable[[], bytes]] = []
 
     async def orchestrate() -> None:
         connection = await connect(settings, "orchestrator")
         async with connection, asyncio.TaskGroup() as tasks:
-            tasks.create_task(Consumer(connection, event_queue(Service.ORCHESTRATOR), events.handle, readiness).run())
-            tasks.create_task(Consumer(connection, REPORTS_QUEUE, reports.handle, readiness, prefetch=REPORTS_AT_ONCE).run())
+            lost = LostWork(
+                engine,
+                trainers,
+                await ready_messages(connection),
+                max_attempts=settings.max_attempts,
+                lost_after_s=settings.lost_after_s,
+            )
+            scheduler = Scheduler(engine, projection, trainers, lost, readiness)
+            state.append(scheduler.state)
+            await hear_telemetry(connection, Service.ORCHESTRATOR, (HEARTBEAT_KEY,), trainers.hear)
+            events = EventConsumer(scheduler, await Commander.open(connection))
+            reports = ReportConsumer(engine, settings.max_attempts, scheduler)
+            tasks.create_task(scheduler.run(await Whisperer.open(connection, ORCHESTRATOR_KEYS)))
+            queues = {event_queue(Service.ORCHESTRATOR): (events.handle, EVENTS_AT_ONCE)}
+            queues[REPORTS_QUEUE] = (reports.handle, REPORTS_AT_ONCE)
+            for queue, (handler, at_once) in queues.items():
+                tasks.create_task(Consumer(connection, queue, handler, readiness, prefetch=at_once).run())
             readiness.clear("start")
 
-    run_bus_service(settings, readiness, orchestrate)
+    def queue_page() -> bytes:
+        return state[0]() if state else b'{"pools": {}}'
+
+    run_bus_service(settings, readiness, orchestrate, {"/queue": queue_page})
+
+
+async def ready_messages(connection: AbstractRobustConnection) -> ReadyMessages:
+    """Asks the broker how much is ready in a pool's queue."""
+    channel = await connection.channel()
+
+    async def ready(pool: str) -> int:
+        queue = await channel.declare_queue(trainer_queue(pool), passive=True)
+        return int(queue.declaration_result.message_count or 0)
+
+    return ready

@@ -1,13 +1,31 @@
-"""A run: its state, folded from its events, and what follows from a report. Pure: no clock, no database, no broker."""
+"""A run: its state, folded from its events, and what follows from a report. Pure: no clock, no database, no broker.
+
+A run is requested as jobs: one for the run as a whole (its first fold, and if that is quick all the others), and one for each
+fold that is shared. `None` stands for the first kind, a fold's number for the second. Each job has attempts of its own.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from uuid import UUID
 
-from shared.bus.reports import FailedReport, FoldTrainedReport, StartedReport
-from shared.events import Event, FoldTrained, Outcome, TrainingFinished, TrainingRequested, TrainingStarted
+from shared.bus.reports import AnyReport, FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
+from shared.events import (
+    Event,
+    FoldRequested,
+    FoldsShared,
+    FoldTrained,
+    Outcome,
+    RequestReturned,
+    SubmissionWithdrawn,
+    TrainingFinished,
+    TrainingRequested,
+    TrainingStarted,
+)
 from shared.ledger import derived_id
+
+#: A job of a run: a shared fold, or None for the run's first request.
+JobKey = int | None
 
 
 class SenselessReportError(Exception):
@@ -20,32 +38,65 @@ class Run:
 
     request: TrainingRequested
     version: int
-    executions: frozenset[UUID] = frozenset()
+    #: How often each job was requested.
+    attempts: Mapping[JobKey, int] = field(default_factory=dict)
+    #: Starts of each job, without those that a trainer gave up by itself.
+    executions: Mapping[JobKey, frozenset[UUID]] = field(default_factory=dict)
+    #: All starts that were ever reported: a report that comes again is known.
+    known_executions: frozenset[UUID] = frozenset()
+    #: Attempts of each job that a trainer gave back, and how many of them because its machine failed.
+    returned: Mapping[JobKey, int] = field(default_factory=dict)
+    machine_failures: int = 0
+    #: Folds that are, or were, jobs of their own.
+    shared: frozenset[int] = frozenset()
     #: Digest of each recorded fold's predictions.
     folds: Mapping[int, str] = field(default_factory=dict)
-    finished: TrainingFinished | None = None
+    finished: TrainingFinished | SubmissionWithdrawn | None = None
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The folds that are not recorded."""
+        return tuple(fold for fold in range(self.request.n_folds) if fold not in self.folds)
 
 
 def fold_events(events: Iterable[Event]) -> Run | None:
-    """The run that a stream's events describe; None for an empty stream."""
+    """The run that a stream's events describe; None for an empty stream, and for one withdrawn before it was requested."""
     return reduce(_evolve, events, None)
 
 
 def _evolve(run: Run | None, event: Event) -> Run | None:
     if run is None:
-        return Run(request=event, version=1) if isinstance(event, TrainingRequested) else None
-    run = replace(run, version=run.version + 1)
+        if not isinstance(event, TrainingRequested):
+            return None
+        return Run(request=event, version=1, attempts={None: event.attempt})
+    changes: dict[str, object] = {}
     match event:
         case TrainingRequested():
-            return replace(run, request=event)
+            changes = {"request": event, "attempts": {**run.attempts, None: event.attempt}}
+        case FoldRequested():
+            changes = {"attempts": {**run.attempts, event.fold: event.attempt}}
+        case FoldsShared():
+            changes = {"shared": run.shared | set(event.folds)}
         case TrainingStarted():
-            return replace(run, executions=run.executions | {event.execution_id})
+            begun = run.executions.get(event.fold, frozenset()) | {event.execution_id}
+            known = run.known_executions | {event.execution_id}
+            changes = {"executions": {**run.executions, event.fold: begun}, "known_executions": known}
+        case RequestReturned():
+            changes = _when_returned(run, event)
         case FoldTrained():
-            return replace(run, folds={**run.folds, event.fold: event.predictions_digest})
-        case TrainingFinished():
-            return replace(run, finished=event)
-        case _:
-            return run
+            changes = {"folds": {**run.folds, event.fold: event.predictions_digest}}
+        case TrainingFinished() | SubmissionWithdrawn():
+            changes = {"finished": event}
+    return replace(run, version=run.version + 1, **changes)  # type: ignore[arg-type]  # names and types as above
+
+
+def _when_returned(run: Run, event: RequestReturned) -> dict[str, object]:
+    given_up = frozenset() if event.execution_id is None else frozenset({event.execution_id})
+    return {
+        "executions": {**run.executions, event.fold: run.executions.get(event.fold, frozenset()) - given_up},
+        "returned": {**run.returned, event.fold: event.attempt},
+        "machine_failures": run.machine_failures + (event.reason == "machine_failed"),
+    }
 
 
 @dataclass(frozen=True)
@@ -56,9 +107,7 @@ class Decision:
     id: UUID
 
 
-def decide(
-    run: Run, report: StartedReport | FoldTrainedReport | FailedReport, reported_by_pool: str, max_attempts: int
-) -> list[Decision]:
+def decide(run: Run, report: AnyReport, reported_by_pool: str, max_attempts: int) -> list[Decision]:
     """What follows from a report; nothing from one that is late or known already. Raises `SenselessReportError`."""
     _check(run, report, reported_by_pool)
     if run.finished is not None:
@@ -70,16 +119,49 @@ def decide(
             return _when_fold_trained(run, report)
         case FailedReport():
             return [_finish(run, report.outcome, report.reason, failure=report)]
+        case SlowReport():
+            # Fold 0 is what was slow: its own report is under way, if it is not recorded yet.
+            return _share(run, tuple(fold for fold in run.missing if fold))
+        case ReturnedReport():
+            given_up = None if report.reason == "redelivered" else report.execution_id
+            return return_request(run, report.shared_fold, report.attempt, given_up, report.reason, max_attempts)
 
 
-def _check(run: Run, report: StartedReport | FoldTrainedReport | FailedReport, reported_by_pool: str) -> None:
+def return_request(run: Run, job: JobKey, attempt: int, given_up: UUID | None, reason: str, max_attempts: int) -> list[Decision]:
+    """What follows when a job that was requested is not done: it waits again, or the run has died too often."""
+    is_done = job in run.folds if job is not None else bool(run.shared)
+    if is_done or attempt < run.attempts.get(job, 0) or run.returned.get(job) == attempt:
+        return []
+    begun = run.executions.get(job, frozenset()) - {given_up}
+    if len(begun) >= max_attempts:
+        return [_crashed(run, len(begun))]
+    if reason == "machine_failed" and run.machine_failures + 1 >= max_attempts:
+        return [_finish(run, Outcome.SYSTEM_ERROR, "the machines that were to run it failed; the operators have been told")]
+    returned = RequestReturned.model_validate(
+        {**_about(run), "attempt": attempt, "fold": job, "execution_id": given_up, "reason": reason}
+    )
+    decisions = [Decision(returned, derived_id(run.request.run_id, job, attempt, "returned"))]
+    if job is None and run.folds:
+        # What is recorded is not trained again: the rest are jobs of their own from now on.
+        decisions += _share(run, run.missing)
+    return decisions
+
+
+def _share(run: Run, folds: tuple[int, ...]) -> list[Decision]:
+    if run.shared or not folds:
+        return []
+    return [Decision(FoldsShared.model_validate({**_about(run), "folds": folds}), derived_id(run.request.run_id, "shared"))]
+
+
+def _check(run: Run, report: AnyReport, reported_by_pool: str) -> None:
     if reported_by_pool != run.request.pool:
         raise SenselessReportError(f"run {report.run_id} belongs to pool {run.request.pool}, not {reported_by_pool}")
     if report.submission_id != run.request.submission_id:
         raise SenselessReportError(f"run {report.run_id} is of submission {run.request.submission_id}")
-    if report.attempt > run.request.attempt:
+    job = report.shared_fold if isinstance(report, StartedReport | ReturnedReport) else None
+    if report.attempt > (run.attempts.get(job, 0) if job is not None else max(run.attempts.values())):
         raise SenselessReportError(f"attempt {report.attempt} of run {report.run_id} was never requested")
-    fold = None if isinstance(report, StartedReport) else report.fold
+    fold = report.fold if isinstance(report, FoldTrainedReport | FailedReport) else None
     if fold is not None and fold >= run.request.n_folds:
         raise SenselessReportError(f"run {report.run_id} has {run.request.n_folds} folds, none is number {fold}")
     if isinstance(report, FailedReport) and report.outcome in {Outcome.TRAINED, Outcome.WITHDRAWN}:
@@ -87,20 +169,16 @@ def _check(run: Run, report: StartedReport | FoldTrainedReport | FailedReport, r
 
 
 def _when_started(run: Run, report: StartedReport, max_attempts: int) -> list[Decision]:
-    if report.execution_id in run.executions:
+    begun = run.executions.get(report.shared_fold, frozenset())
+    if report.execution_id in run.known_executions:
         return []
     started = TrainingStarted(
-        run_id=report.run_id,
-        submission_id=report.submission_id,
-        attempt=report.attempt,
-        execution_id=report.execution_id,
-        trainer=report.trainer,
+        **_about(run), attempt=report.attempt, execution_id=report.execution_id, trainer=report.trainer, fold=report.shared_fold
     )
     decisions = [Decision(started, derived_id(report.run_id, report.execution_id, "started"))]
-    if len(run.executions) >= max_attempts:
+    if len(begun) >= max_attempts:
         # A trainer says "started" right before the participant's first line. Machines that die each time after that die of it.
-        reason = f"the machine that ran it died {len(run.executions)} times after your code had begun"
-        decisions.append(_finish(run, Outcome.CRASHED, reason))
+        decisions.append(_crashed(run, len(begun)))
     return decisions
 
 
@@ -108,8 +186,7 @@ def _when_fold_trained(run: Run, report: FoldTrainedReport) -> list[Decision]:
     if report.fold in run.folds:
         return []
     trained = FoldTrained(
-        run_id=report.run_id,
-        submission_id=report.submission_id,
+        **_about(run),
         attempt=report.attempt,
         fold=report.fold,
         predictions_digest=report.predictions_digest,
@@ -124,12 +201,15 @@ def _when_fold_trained(run: Run, report: FoldTrainedReport) -> list[Decision]:
     return decisions
 
 
+def _crashed(run: Run, deaths: int) -> Decision:
+    return _finish(run, Outcome.CRASHED, f"the machine that ran it died {deaths} times after your code had begun")
+
+
 def _finish(
     run: Run, outcome: Outcome, reason: str, *, failure: FailedReport | None = None, predictions_digests: tuple[str, ...] = ()
 ) -> Decision:
     finished = TrainingFinished(
-        run_id=run.request.run_id,
-        submission_id=run.request.submission_id,
+        **_about(run),
         attempt=run.request.attempt,
         outcome=outcome,
         reason=reason,
@@ -140,3 +220,7 @@ def _finish(
         predictions_digests=predictions_digests,
     )
     return Decision(finished, derived_id(run.request.run_id, "finished"))
+
+
+def _about(run: Run) -> dict[str, UUID]:
+    return {"run_id": run.request.run_id, "submission_id": run.request.submission_id}

@@ -1,4 +1,4 @@
-"""The pages about challenges and submissions. Reading only, but for the button that joins a challenge."""
+"""The pages about challenges and submissions. Reading only, but for the buttons that join a challenge and withdraw a submission."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -126,6 +126,16 @@ def submission_routes(site: Site) -> APIRouter:
     async def state(request: Request, submission_id: UUID) -> HTMLResponse:
         shown, log = await read(submission_id, site.cookies.visitor(request))
         return site.fragment("_submission.html", submission=shown, log=log)
+
+    @router.post("/submissions/{submission_id}/withdraw")
+    async def withdraw(request: Request, submission_id: UUID) -> RedirectResponse:
+        visitor = site.cookies.visitor(request)
+        if visitor.token is None:
+            return RedirectResponse(f"/login?next=/submissions/{submission_id}", status_code=303)
+        position = await site.upstream.writes.delete(f"/v1/submissions/{submission_id}", visitor)
+        response = RedirectResponse(f"/submissions/{submission_id}", status_code=303)
+        site.cookies.remember_write(response, position)
+        return response
 
     @router.api_route("/submissions/{submission_id}/log", methods=GET_AND_HEAD)
     async def whole_log(request: Request, submission_id: UUID) -> Response:

@@ -74,8 +74,11 @@ class Api:
         Not retried: a POST that timed out may have been carried out.
         """
         response = await self._ask("POST", path, headers=visitor.headers(), json=dict(body))
-        position = response.headers.get(POSITION_HEADER, "")
-        return self._parse(response, model), int(position) if position.isdecimal() else None
+        return self._parse(response, model), _position(response)
+
+    async def delete(self, path: str, visitor: Visitor) -> int | None:
+        """DELETE something; the ledger position that it stands at. Raises like `read`."""
+        return _position(await self._ask("DELETE", path, headers=visitor.headers()))
 
     async def document(self, path: str) -> dict[str, Any]:
         """GET a JSON object that the portal hands on. Raises like `read`."""
@@ -138,6 +141,11 @@ class Api:
         except ValidationError as error:
             path = response.request.url.path
             raise UpstreamDownError(self.name, f"{path} is not what this release of the portal expects: {error}") from error
+
+
+def _position(response: httpx.Response) -> int | None:
+    position = response.headers.get(POSITION_HEADER, "")
+    return int(position) if position.isdecimal() else None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 FINAL_STATES = frozenset({"scored", "failed", "withdrawn"})
+#: Before the training is over.
+WITHDRAWABLE_STATES = frozenset({"uploaded", "queued", "training"})
 
 
 class View(BaseModel):
@@ -161,6 +163,13 @@ class Submissions(View):
     items: list[SubmissionLine]
 
 
+class QueuePosition(View):
+    """Where a submission that waits stands; 1 is next. Seconds, None while nobody can tell."""
+
+    position: int
+    estimated_wait_s: float | None
+
+
 class Submission(SubmissionLine):
     """A submission as this visitor may see it. Times in seconds, summed over folds."""
 
@@ -168,6 +177,7 @@ class Submission(SubmissionLine):
     folds_done: int
     #: None until the first training is requested.
     n_folds: int | None
+    queue: QueuePosition | None
     reason: str | None
     traceback: str | None
     scores: Scores | None
@@ -179,6 +189,11 @@ class Submission(SubmissionLine):
     finished_at: AwareDatetime | None
     files: list[str]
     owned: bool
+
+    @property
+    def can_be_withdrawn(self) -> bool:
+        """Whether the visitor may take it back."""
+        return self.owned and self.state in WITHDRAWABLE_STATES
 
     @property
     def is_final(self) -> bool:

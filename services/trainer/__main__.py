@@ -1,5 +1,5 @@
-"""`python -m services.trainer`."""
+"""`python -m services.trainer`, the same as `palio trainer`."""
 
-from services.trainer.main import main
+from services.trainer.command import trainer
 
-main()
+trainer(prog_name="palio trainer")

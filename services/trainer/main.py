@@ -5,31 +5,35 @@ import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
+from aio_pika.abc import AbstractRobustConnection
+
 from services.trainer.consumer import WorkConsumer
+from services.trainer.heartbeat import beat
 from services.trainer.reporting import Reporter
-from services.trainer.training import RunTrainer
+from services.trainer.training import RunTrainer, Slots
 from shared.artefacts import Store
 from shared.bus.connection import connect
 from shared.bus.consumer import Consumer
 from shared.bus.service import run_bus_service
+from shared.bus.telemetry import Whisperer, hear_commands
 from shared.bus.topology import trainer_queue
 from shared.execution.sandbox import Bubblewrap
+from shared.execution.stations import Stations
 from shared.settings import TrainerSettings
-from shared.telemetry import Readiness, configure_logging
+from shared.telemetry import Readiness, configure_logging, get_logger
 from shared.workbench import Workbench, open_stations
+
+log = get_logger(__name__)
 
 #: Beside a thread a fold: uploads, downloads, and runs whose files are being fetched.
 OTHER_THREADS = 6
 
 
-def main() -> None:
-    """Train until SIGTERM."""
-    settings = TrainerSettings()
+def run(settings: TrainerSettings) -> None:
+    """Train until SIGTERM, or until `max_jobs` requests are done."""
     configure_logging("trainer", settings.log_level)
     readiness = Readiness()
     readiness.blocked("start", "connecting")
-    store = Store(settings)
-    name = f"{socket.gethostname()}-{os.getpid()}"
 
     sandbox = Bubblewrap()
     # A machine that can't give a sandbox ends here, with the command that mends it, before it takes any work.
@@ -37,15 +41,61 @@ def main() -> None:
 
     async def train() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(settings.slots + OTHER_THREADS))
+        name = f"{socket.gethostname()}-{os.getpid()}"
         with open_stations(settings, sandbox) as stations:
             connection = await connect(settings, name)
             async with connection:
-                reporter = await Reporter.open(connection, settings.pool)
-                trainer = RunTrainer(store, Workbench(store, settings), stations, reporter, slots=settings.slots, name=name)
-                readiness.clear("start")
-                consumer = WorkConsumer(trainer)
-                await Consumer(
-                    connection, trainer_queue(settings.pool), consumer.handle, readiness, prefetch=settings.slots
-                ).run()
+                await _work(settings, connection, stations, readiness, name)
 
     run_bus_service(settings, readiness, train)
+
+
+async def _work(
+    settings: TrainerSettings, connection: AbstractRobustConnection, stations: Stations, readiness: Readiness, name: str
+) -> None:
+    store = Store(settings)
+    slots = Slots(settings.slots)
+    reporter = await Reporter.open(connection, settings.pool)
+    workbench = Workbench(store, settings)
+    trainer = RunTrainer(store, workbench, stations, reporter, slots=slots, name=name, slow_fold_s=settings.slow_fold_s)
+    consumer = WorkConsumer(trainer, settings.max_jobs)
+    await hear_commands(connection, settings.pool, consumer.end_run)
+    draining = asyncio.Event()
+    whisperer = await Whisperer.open(connection, settings.pool)
+    beating = asyncio.create_task(beat(whisperer, settings, name, slots, consumer, draining))
+    readiness.clear("start")
+    try:
+        await _consume(settings, connection, consumer, readiness, draining)
+    finally:
+        beating.cancel()
+
+
+async def _consume(
+    settings: TrainerSettings,
+    connection: AbstractRobustConnection,
+    consumer: WorkConsumer,
+    readiness: Readiness,
+    draining: asyncio.Event,
+) -> None:
+    """Take work until this is cancelled, or the last request was taken; then drain."""
+    queue = Consumer(
+        connection,
+        trainer_queue(settings.pool),
+        consumer.handle,
+        readiness,
+        prefetch=settings.slots,
+        # Who stops by itself has time; who is stopped has as much as was said.
+        drain_s=None if settings.max_jobs else settings.drain_s,
+    )
+    consuming = asyncio.create_task(queue.run())
+    last = asyncio.create_task(consumer.took_last.wait())
+    try:
+        await asyncio.wait({consuming, last}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        draining.set()
+        last.cancel()
+        consuming.cancel()
+        log.info("draining", held=len(consumer.held))
+        await asyncio.wait({consuming})
+    if not consuming.cancelled():
+        consuming.result()

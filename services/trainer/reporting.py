@@ -4,7 +4,7 @@ import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractRobustConnection
 
 from shared.bus.connection import get_exchange, open_publishing_channel
-from shared.bus.reports import FailedReport, FoldTrainedReport, StartedReport
+from shared.bus.reports import AnyReport
 from shared.bus.topology import REPORTS, trainer_user
 
 
@@ -21,7 +21,7 @@ class Reporter:
         channel = await open_publishing_channel(connection)
         return cls(await get_exchange(channel, REPORTS), pool)
 
-    async def report(self, report: StartedReport | FoldTrainedReport | FailedReport) -> None:
+    async def report(self, report: AnyReport) -> None:
         """Say it; returns when the broker has it on disk. Said twice it is one fact, since the orchestrator derives its id.
 
         Raises `ConnectionError` or aio-pika's `DeliveryError`: say it again.

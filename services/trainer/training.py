@@ -1,14 +1,14 @@
-"""Training one run: the canary fold, then the others side by side on this trainer's slots.
+"""Training what was requested: a run's canary fold and, if that is quick, the others side by side; or one shared fold.
 
 Under faults: predictions and logs are uploaded before they are reported, and the message is acknowledged after the last
-report is confirmed. A death anywhere in between brings the message back to some trainer, which begins again; folds that were
-reported keep their first predictions, since the orchestrator records a fold once.
+report is confirmed. A death anywhere in between brings the message to another trainer, which tells the orchestrator that it has
+come again; what is missing is then requested anew. A fold that was reported is never trained again.
 """
 
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from services.trainer.reporting import Reporter
 from shared.artefacts import Bucket, MissingArtefactError, Store, content_key, log_key, predictions_key, traceback_key
 from shared.artefacts.archives import ArchiveError, ArchiveLimits, unpack
-from shared.bus.reports import FailedReport, FoldTrainedReport, StartedReport
-from shared.events import Outcome, TrainingRequested
+from shared.bus.reports import FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
+from shared.events import FoldRequested, Outcome, TrainingRequested
 from shared.execution.environments.interpreters import MissingInterpreterError
 from shared.execution.sandbox.port import SandboxError
 from shared.execution.stations import Stations, Stopped
@@ -37,13 +37,24 @@ BUSY_SLOTS = Gauge("palio_busy_slots", "Slots with a fold in them")
 #: A bundle was checked when it came in; this bounds what a broken-into store could make a trainer unpack.
 BUNDLE_LIMITS = ArchiveLimits(max_bytes=256 * 2**20, max_files=100)
 MAX_REASON_LENGTH = 2_000
+#: With fewer folds left, sharing them gains nothing.
+MIN_SHARED_FOLDS = 2
+#: A machine that fails, fails at once: others get the time to take the request that is made again.
+MACHINE_FAILED_PAUSE_S = 2.0
+
+Request = TrainingRequested | FoldRequested
+
+
+def shared_fold(request: Request) -> int | None:
+    """The shared fold that is requested, or None for a run's first request."""
+    return request.fold if isinstance(request, FoldRequested) else None
 
 
 @dataclass(frozen=True)
 class Execution:
-    """One start of one run."""
+    """One start of what was requested."""
 
-    request: TrainingRequested
+    request: Request
     id: UUID
 
     def about(self) -> dict[str, object]:
@@ -59,6 +70,11 @@ class Execution:
         """That it is over, through no fault of the submission's."""
         about = {"fold": None, "traceback_digest": None, "log_digest": None}
         return FailedReport.model_validate({**self.about(), **about, "outcome": outcome, "reason": reason[:MAX_REASON_LENGTH]})
+
+    def returned(self, reason: str, words: str = "") -> ReturnedReport:
+        """That this trainer does not do it, or not to its end."""
+        about = {**self.about(), "shared_fold": shared_fold(self.request), "reason": reason}
+        return ReturnedReport.model_validate({**about, "words": words.replace("\0", "")[:MAX_REASON_LENGTH]})
 
 
 @asynccontextmanager
@@ -79,21 +95,54 @@ class FoldFailedError(Exception):
         self.report = report
 
 
+class Slots:
+    """A trainer's slots: at most so many folds at a time, however many requests there are."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.busy = 0
+        self._free = asyncio.Semaphore(number)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it."""
+        async with self._free:
+            self.busy += 1
+            BUSY_SLOTS.inc()
+            try:
+                yield
+            finally:
+                self.busy -= 1
+                BUSY_SLOTS.dec()
+
+
 class RunTrainer:
-    """Trains runs, at most `slots` folds at a time however many runs there are."""
+    """Trains what is requested, on its slots."""
 
     def __init__(
-        self, store: Store, workbench: Workbench, stations: Stations, reporter: Reporter, *, slots: int, name: str
+        self,
+        store: Store,
+        workbench: Workbench,
+        stations: Stations,
+        reporter: Reporter,
+        *,
+        slots: Slots,
+        name: str,
+        slow_fold_s: float,
     ) -> None:
         self._store = store
         self._workbench = workbench
         self._stations = stations
         self._reporter = reporter
-        self._slots = asyncio.Semaphore(slots)
+        self._slots = slots
         self._name = name
+        self._slow_fold_s = slow_fold_s
 
-    async def train(self, request: TrainingRequested) -> None:
-        """Train a run and report it; returns when the broker holds every report. Raises what a server that is away raises."""
+    async def train(self, request: Request) -> None:
+        """Train it and report; returns when the broker holds every report. Raises what a server that is away raises.
+
+        If it is cancelled, its sandboxes end first.
+        """
         execution = Execution(request, uuid4())
         try:
             async with in_thread(self._workbench.problem(request.manifest_digest)) as problem:
@@ -104,24 +153,47 @@ class RunTrainer:
             )
         except (MissingArtefactError, ArchiveError, SandboxError) as error:
             log.exception("machine_failed")
-            await self._reporter.report(execution.failed(Outcome.SYSTEM_ERROR, str(error)))
+            await asyncio.sleep(MACHINE_FAILED_PAUSE_S)
+            await self._reporter.report(execution.returned("machine_failed", str(error)))
+        except asyncio.CancelledError:
+            raise TrainingStoppedError(execution) from None
+
+    async def refuse(self, request: Request, reason: str) -> None:
+        """Give it back untouched."""
+        await self._reporter.report(Execution(request, uuid4()).returned(reason))
+
+    async def give_back(self, execution: Execution) -> None:
+        """Say that it was begun here and stopped, through no fault of its own."""
+        await self._reporter.report(execution.returned("stopping"))
 
     async def _train_on(self, execution: Execution, problem: ProblemOnHost) -> None:
+        request = execution.request
         with tempfile.TemporaryDirectory(prefix="palio-run-") as folder:
             submission = Path(folder) / "submission"
-            await asyncio.to_thread(self._fetch_bundle, execution.request.bundle_digest, submission)
-            await self._reporter.report(StartedReport.model_validate({**execution.about(), "trainer": self._name}))
+            await asyncio.to_thread(self._fetch_bundle, request.bundle_digest, submission)
+            started = {**execution.about(), "trainer": self._name, "shared_fold": shared_fold(request)}
+            await self._reporter.report(StartedReport.model_validate(started))
             try:
-                # The canary: most broken code ends here, before it takes a second slot.
-                await self._train_fold(execution, problem, submission, 0)
-                await self._train_others(execution, problem, submission)
+                if isinstance(request, FoldRequested):
+                    await self._train_fold(execution, problem, submission, request.fold)
+                else:
+                    await self._train_run(execution, problem, submission)
             except FoldFailedError as failure:
                 await self._reporter.report(failure.report)
 
-    async def _train_others(self, execution: Execution, problem: ProblemOnHost, submission: Path) -> None:
+    async def _train_run(self, execution: Execution, problem: ProblemOnHost, submission: Path) -> None:
+        # The canary: most broken code ends here, before it takes a second slot.
+        took_s = await self._train_fold(execution, problem, submission, 0)
+        others = range(1, execution.request.n_folds)
+        if took_s > self._slow_fold_s and len(others) >= MIN_SHARED_FOLDS:
+            await self._reporter.report(SlowReport.model_validate(execution.about()))
+        else:
+            await self._train_folds(execution, problem, submission, others)
+
+    async def _train_folds(self, execution: Execution, problem: ProblemOnHost, submission: Path, numbers: Iterable[int]) -> None:
         try:
             async with asyncio.TaskGroup() as folds:
-                for fold in range(1, execution.request.n_folds):
+                for fold in numbers:
                     folds.create_task(self._train_fold(execution, problem, submission, fold))
         except* Exception as failures:  # noqa: BLE001  (told on, unwrapped)
             # The first is told; the others were ended with it.
@@ -132,20 +204,17 @@ class RunTrainer:
         self._store.get_file(Bucket.SUBMISSIONS, content_key(digest), bundle)
         unpack(bundle, submission, BUNDLE_LIMITS)
 
-    async def _train_fold(self, execution: Execution, problem: ProblemOnHost, submission: Path, fold: int) -> None:
-        """Train, upload, report. Raises `FoldFailedError`; if cancelled, ends the sandbox first."""
-        async with self._slots:
-            BUSY_SLOTS.inc()
-            try:
-                result = await self._in_sandbox(execution, problem, submission, fold)
-            finally:
-                BUSY_SLOTS.dec()
+    async def _train_fold(self, execution: Execution, problem: ProblemOnHost, submission: Path, fold: int) -> float:
+        """Train, upload, report; returns the seconds in the sandbox. Raises `FoldFailedError`; if cancelled, ends the sandbox first."""
+        async with self._slots.one():
+            result = await self._in_sandbox(execution, problem, submission, fold)
         FOLDS.labels(result.outcome.value).inc()
         FOLD_SECONDS.observe(result.wall_time_s)
         report = await asyncio.to_thread(self._upload, execution, fold, result)
         if isinstance(report, FailedReport):
             raise FoldFailedError(report)
         await self._reporter.report(report)
+        return result.wall_time_s
 
     async def _in_sandbox(self, execution: Execution, problem: ProblemOnHost, submission: Path, fold: int) -> FoldResult:
         stopped = Stopped()
@@ -186,3 +255,11 @@ class RunTrainer:
             self._store.put_bytes(Bucket.RUNS, traceback_key(pool, run_id, traceback_digest), content)
         ending = {"outcome": result.outcome, "reason": result.reason[:MAX_REASON_LENGTH], "traceback_digest": traceback_digest}
         return FailedReport.model_validate({**about, **ending})
+
+
+class TrainingStoppedError(Exception):
+    """Training was cancelled: this start is void."""
+
+    def __init__(self, execution: Execution) -> None:
+        super().__init__("stopped")
+        self.execution = execution

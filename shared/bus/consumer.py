@@ -80,29 +80,43 @@ class Consumer:
     """Consumes one queue until it is cancelled. `prefetch` messages are handled at the same time, or one after the other."""
 
     def __init__(
-        self, connection: AbstractRobustConnection, queue: str, handler: Handler, readiness: Readiness, *, prefetch: int = 1
+        self,
+        connection: AbstractRobustConnection,
+        queue: str,
+        handler: Handler,
+        readiness: Readiness,
+        *,
+        prefetch: int = 1,
+        drain_s: float | None = 0.0,
     ) -> None:
+        """`drain_s`: how long what is being handled may go on once `run` is cancelled; None for as long as it takes."""
         self._connection = connection
         self._queue = queue
         self._handler = handler
         self._readiness = readiness
         self._prefetch = prefetch
+        self._drain_s = drain_s
         self._dead_letters: AbstractExchange | None = None
         self._working: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Consume until cancelled; then hands back what was not finished, by closing the channel."""
+        """Consume until cancelled; then takes no more, drains, and hands back what was not finished, by closing the channel."""
         publishing = await open_publishing_channel(self._connection)
         self._dead_letters = await get_exchange(publishing, DEAD_LETTERS)
         channel = await self._connection.channel()
         await channel.set_qos(prefetch_count=self._prefetch)
         queue = await channel.get_queue(self._queue, ensure=False)
         # A callback, not aio-pika's iterator: robust channels consume again by themselves after a reconnect.
-        await queue.consume(self._start)
+        tag = await queue.consume(self._start)
         self._readiness.clear(f"queue {self._queue}")
         try:
             await asyncio.Event().wait()
         finally:
+            if self._working and self._drain_s != 0:
+                with suppress(*BROKER_ERRORS):
+                    await queue.cancel(tag)
+                # Cancelled a second time, it ends at once.
+                await asyncio.wait(self._working, timeout=self._drain_s)
             for task in self._working:
                 task.cancel()
             if self._working:

@@ -44,6 +44,8 @@ class StartedReport(Report):
 
     kind: Literal["started"] = "started"
     trainer: str = Field(max_length=200, pattern=WORDS)
+    #: The shared fold that was requested, or None for the run's first request.
+    shared_fold: int | None = Field(ge=0)
 
 
 class FoldTrainedReport(Report):
@@ -67,5 +69,24 @@ class FailedReport(Report):
     log_digest: Digest | None
 
 
-AnyReport = Annotated[StartedReport | FoldTrainedReport | FailedReport, Field(discriminator="kind")]
-REPORT: TypeAdapter[StartedReport | FoldTrainedReport | FailedReport] = TypeAdapter(AnyReport)
+class SlowReport(Report):
+    """The first fold, which is reported, took so long that the others are better shared among all trainers of the pool."""
+
+    kind: Literal["slow"] = "slow"
+
+
+class ReturnedReport(Report):
+    """This trainer does not do what was requested: it stops, the machine failed, or the request came a second time.
+
+    `execution_id` is that of the start which it gave up; for a request that came again, which it has not begun, a fresh one.
+    """
+
+    kind: Literal["returned"] = "returned"
+    shared_fold: int | None = Field(ge=0)
+    reason: Literal["stopping", "redelivered", "machine_failed"]
+    #: What failed, for operators.
+    words: str = Field(max_length=2_000, pattern=WORDS)
+
+
+AnyReport = StartedReport | FoldTrainedReport | FailedReport | SlowReport | ReturnedReport
+REPORT: TypeAdapter[AnyReport] = TypeAdapter(Annotated[AnyReport, Field(discriminator="kind")])

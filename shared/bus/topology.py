@@ -25,12 +25,16 @@ REPORTS = "palio.reports"
 CONTROL = "palio.control"
 #: Heartbeats and progress: losing it loses nothing.
 TELEMETRY = "palio.telemetry"
+#: What the orchestrator's routing keys on `palio.telemetry` begin with; those of trainers begin with their pool.
+ORCHESTRATOR_KEYS = "orchestrator"
 #: What nobody could handle, with the reason in its headers.
 DEAD_LETTERS = "palio.dead-letters"
 
 REPORTS_QUEUE = "orchestrator.reports"
 #: Consumers of events by a queue of their own. Trainers have a queue a pool.
 EVENT_CONSUMERS = (Service.ORCHESTRATOR, Service.SCORER, Service.LEADERBOARD, Service.MAILER)
+#: Who hears what is said in passing.
+TELEMETRY_READERS = (Service.ORCHESTRATOR, Service.LEADERBOARD)
 
 #: A backstop against a message that kills whoever takes it. Attempts are counted in the ledger, not here, and waiting out a
 #: server that is away does not count as a delivery; RabbitMQ 4 would otherwise drop after 20.
@@ -52,9 +56,13 @@ def trainer_queue(pool: str) -> str:
     return f"trainer.{pool}"
 
 
+#: What names of trainers' users begin with.
+TRAINER_USER_PREFIX = "trainer-"
+
+
 def trainer_user(pool: str) -> str:
     """The broker user (and the store's key) of a pool's trainers."""
-    return f"trainer-{pool}"
+    return f"{TRAINER_USER_PREFIX}{pool}"
 
 
 def users(pools: Sequence[str]) -> list[str]:
@@ -77,6 +85,15 @@ def definitions(passwords: Mapping[str, str], pools: Sequence[str]) -> dict[str,
             {"user": trainer_user(pool), "vhost": VHOST, "exchange": exchange, "write": f"^{re.escape(pool)}\\.", "read": "^$"}
             for pool in pools
             for exchange in (REPORTS, TELEMETRY)
+        ]
+        + [
+            {
+                "user": Service.ORCHESTRATOR.value,
+                "vhost": VHOST,
+                "exchange": TELEMETRY,
+                "write": f"^{ORCHESTRATOR_KEYS}\\.",
+                "read": ".*",
+            }
         ],
         "exchanges": [
             _exchange(EVENTS, "topic"),
@@ -134,9 +151,18 @@ def _permissions(user: str, pools: Sequence[str]) -> dict[str, str]:
     readable = [event_queue(Service(user))]
     writable = [DEAD_LETTERS]
     if user == Service.ORCHESTRATOR:
-        readable.append(REPORTS_QUEUE)
-        writable.append(CONTROL)
-    return {"configure": "^$", "write": _names(*writable), "read": _names(*readable)}
+        # The pools' queues only to see how much waits in them: their messages it could read as events as well.
+        readable += [REPORTS_QUEUE, *(trainer_queue(pool) for pool in pools)]
+        writable += [CONTROL, TELEMETRY]
+    if user not in TELEMETRY_READERS:
+        return {"configure": "^$", "write": _names(*writable), "read": _names(*readable)}
+    # A queue of its own for each process, which goes with its connection.
+    own = f"{re.escape(user)}\\.telemetry\\..+"
+    return {
+        "configure": f"^{own}$",
+        "write": f"^({'|'.join(map(re.escape, writable))}|{own})$",
+        "read": f"^({'|'.join(map(re.escape, [*readable, TELEMETRY]))}|{own})$",
+    }
 
 
 def _names(*names: str) -> str:

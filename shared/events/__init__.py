@@ -4,36 +4,45 @@ Owns the types, their versions and who may append or hear them. Never touches a 
 """
 
 from shared.events.base import EVENT_TYPES, Event, Payload, Service
-from shared.events.challenges import ChallengeCreated, FoldLimits, JoinApproved
+from shared.events.challenges import TEAM_LOG_BYTES, ChallengeCreated, FoldLimits, JoinApproved, LogPolicy
 from shared.events.envelope import Metadata, NewerVersionError, RecordedEvent, UnknownTypeError
 from shared.events.mail import MailSent
 from shared.events.people import AdministratorAppointed, TeamCreated, UserRegistered
 from shared.events.problems import Metric, ProblemPreparationFailed, ProblemPrepared, ProblemPublished
 from shared.events.submissions import (
     BaggedScore,
+    FoldRequested,
     FoldScore,
+    FoldsShared,
     FoldTrained,
     FoldUsage,
     Outcome,
+    RequestReturned,
     ScoreComputed,
     ScoringFailed,
     SubmissionUploaded,
+    SubmissionWithdrawn,
     TrainingFinished,
     TrainingRequested,
     TrainingStarted,
+    WorkRequest,
 )
 
 __all__ = [
     "EVENT_TYPES",
+    "TEAM_LOG_BYTES",
     "AdministratorAppointed",
     "BaggedScore",
     "ChallengeCreated",
     "Event",
     "FoldLimits",
+    "FoldRequested",
     "FoldScore",
     "FoldTrained",
     "FoldUsage",
+    "FoldsShared",
     "JoinApproved",
+    "LogPolicy",
     "MailSent",
     "Metadata",
     "Metric",
@@ -44,14 +53,17 @@ __all__ = [
     "ProblemPrepared",
     "ProblemPublished",
     "RecordedEvent",
+    "RequestReturned",
     "ScoreComputed",
     "ScoringFailed",
     "Service",
     "SubmissionUploaded",
+    "SubmissionWithdrawn",
     "TeamCreated",
     "TrainingFinished",
     "TrainingRequested",
     "TrainingStarted",
     "UnknownTypeError",
     "UserRegistered",
+    "WorkRequest",
 ]

@@ -1,6 +1,8 @@
 """Challenges: a problem, for a time, under rules; and who takes part."""
 
 from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -18,9 +20,23 @@ class FoldLimits(Payload):
     max_processes: int = Field(128, ge=1)
 
 
+class LogPolicy(StrEnum):
+    """What a team sees of what its submissions print: every training label is inside some fold, so a log can say them."""
+
+    FULL = "full"
+    OWN_TRACEBACK = "own_traceback"
+    NONE = "none"
+
+
+#: What a team sees at most of all its logs in one challenge, unless the challenge says otherwise.
+TEAM_LOG_BYTES = 64 * 2**20
+
+
 class ChallengeCreated(Event):
     """A challenge exists under these rules."""
 
+    schema_version = 2
+    upcasters: ClassVar = {1: lambda data: {**data, "log_policy": LogPolicy.FULL, "team_log_bytes": TEAM_LOG_BYTES}}
     appended_by = services(Service.INGEST)
     consumed_by = services(Service.LEADERBOARD, Service.MAILER)
 
@@ -34,6 +50,9 @@ class ChallengeCreated(Event):
     closes_at: AwareDatetime
     pool: str
     limits: FoldLimits
+    log_policy: LogPolicy
+    #: Bytes of logs that one team is shown in all, in the order in which they were recorded.
+    team_log_bytes: int = Field(ge=0)
 
     @property
     def stream(self) -> str:

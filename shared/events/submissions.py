@@ -1,7 +1,7 @@
 """Submissions, their runs, folds and scores."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -77,13 +77,11 @@ class RunEvent(Event):
         return f"run-{self.run_id}"
 
 
-class TrainingRequested(RunEvent):
-    """A run may be trained; a trainer of the pool takes it. Holds all that a trainer needs, since it has no database."""
-
-    appended_by = services(Service.ORCHESTRATOR)
-    consumed_by = services(Service.TRAINER, Service.LEADERBOARD)
+class WorkRequest(RunEvent):
+    """What a trainer needs to know to train, all of it, since it has no database."""
 
     challenge_id: str
+    #: 1 for the first time that this is requested.
     attempt: int = Field(ge=1)
     pool: str
     bundle_digest: str
@@ -91,15 +89,72 @@ class TrainingRequested(RunEvent):
     environment_digest: str
     n_folds: int = Field(ge=1)
     limits: FoldLimits
+    #: How much of what is printed may be sent while it is printed; 0 where the challenge's log policy shows none.
+    live_log_bytes: int = Field(ge=0)
 
     @property
     def routing_key(self) -> str:
-        return f"TrainingRequested.{self.pool}"
+        return f"{type(self).__name__}.{self.pool}"
+
+
+class TrainingRequested(WorkRequest):
+    """A run's turn has come; a trainer of the pool takes it: the first fold, and if that is quick all the others."""
+
+    schema_version = 2
+    upcasters: ClassVar = {1: lambda data: {**data, "live_log_bytes": 0}}
+    appended_by = services(Service.ORCHESTRATOR)
+    consumed_by = services(Service.TRAINER, Service.LEADERBOARD)
+
+
+class FoldsShared(RunEvent):
+    """Folds of a run are left for any trainer of the pool, each requested when its turn comes: they are slow, or a machine died."""
+
+    appended_by = services(Service.ORCHESTRATOR)
+
+    folds: tuple[int, ...]
+
+
+class FoldRequested(WorkRequest):
+    """The turn of one shared fold has come; a trainer of the pool takes it."""
+
+    appended_by = services(Service.ORCHESTRATOR)
+    consumed_by = services(Service.TRAINER)
+
+    fold: int = Field(ge=0)
+
+
+class RequestReturned(RunEvent):
+    """A trainer did not do, or not finish, what was requested; it will be requested again, as the next attempt."""
+
+    appended_by = services(Service.ORCHESTRATOR)
+
+    attempt: int = Field(ge=1)
+    #: The shared fold that was requested, or None for the run's first request.
+    fold: int | None
+    #: The start that the trainer gave up by itself, which costs no attempt; None if it had not begun, or is not known.
+    execution_id: UUID | None
+    #: The trainer stops; it came a second time, since whoever had it died; the machine failed; nobody has it any more.
+    reason: Literal["stopping", "redelivered", "machine_failed", "lost"]
+
+
+class SubmissionWithdrawn(RunEvent):
+    """Its team took it back before its training was over. The run ends here, whatever a trainer says later."""
+
+    appended_by = services(Service.INGEST)
+    consumed_by = services(Service.ORCHESTRATOR, Service.LEADERBOARD)
+
+    challenge_id: str
+    user_id: UUID
+    pool: str
+    #: Whether a trainer had begun: only then does it count against quotas.
+    had_begun: bool
 
 
 class TrainingStarted(RunEvent):
     """A trainer began an attempt: from here on a dead machine costs an attempt."""
 
+    schema_version = 2
+    upcasters: ClassVar = {1: lambda data: {**data, "fold": None}}
     appended_by = services(Service.ORCHESTRATOR)
     consumed_by = services(Service.LEADERBOARD)
 
@@ -107,6 +162,8 @@ class TrainingStarted(RunEvent):
     #: Fresh for every start, so that a redelivered request counts as another begun attempt.
     execution_id: UUID
     trainer: str
+    #: The shared fold that it began, or None for the run's first request.
+    fold: int | None = Field(ge=0)
 
 
 class FoldTrained(RunEvent):
@@ -128,7 +185,7 @@ class TrainingFinished(RunEvent):
     """A run ended, with an outcome from the closed list."""
 
     appended_by = services(Service.ORCHESTRATOR)
-    consumed_by = services(Service.SCORER, Service.LEADERBOARD, Service.MAILER)
+    consumed_by = services(Service.ORCHESTRATOR, Service.SCORER, Service.LEADERBOARD, Service.MAILER)
 
     attempt: int = Field(ge=1)
     outcome: Outcome

@@ -6,7 +6,7 @@ a trainer carries no web framework.
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -93,11 +93,20 @@ class _QuietHandler(WSGIRequestHandler):
         pass
 
 
-def serve_probes(host: str, port: int, readiness: Readiness) -> Callable[[], None]:
-    """Serve the probes from a daemon thread; returns what stops it. Raises `OSError` if the port is taken."""
+def serve_probes(
+    host: str, port: int, readiness: Readiness, pages: Mapping[str, Callable[[], bytes]] | None = None
+) -> Callable[[], None]:
+    """Serve the probes from a daemon thread, and `pages`: JSON by path. Returns what stops it.
+
+    Raises `OSError` if the port is taken.
+    """
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        status, content_type, body = answer_probe(environ["PATH_INFO"], readiness)
+        page = (pages or {}).get(environ["PATH_INFO"])
+        if page is not None:
+            status, content_type, body = 200, "application/json", page()
+        else:
+            status, content_type, body = answer_probe(environ["PATH_INFO"], readiness)
         reasons = {200: "OK", 404: "Not Found", 503: "Service Unavailable"}
         start_response(f"{status} {reasons[status]}", [("Content-Type", content_type)])
         return [body]

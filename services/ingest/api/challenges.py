@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel
 from services.ingest.accounts import account_of
 from services.ingest.api.context import POSITION_HEADER, Context
 from services.ingest.challenges import NewChallenge, create_challenge, join_challenge
-from shared.events import FoldLimits
+from shared.events import FoldLimits, LogPolicy
 from shared.vault import Principal
 
 
@@ -25,6 +25,8 @@ class Challenge(BaseModel):
     closes_at: AwareDatetime
     pool: str
     limits: FoldLimits
+    log_policy: LogPolicy
+    team_log_bytes: int
 
 
 class Join(BaseModel):
@@ -56,6 +58,8 @@ def make_router(context: Context) -> APIRouter:
             closes_at=rules.closes_at,
             pool=rules.pool,
             limits=rules.limits,
+            log_policy=rules.log_policy,
+            team_log_bytes=rules.team_log_bytes,
         )
 
     @router.post("/v1/challenges/{challenge_id}/joins", status_code=HTTPStatus.CREATED)

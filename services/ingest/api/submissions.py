@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, File, Form, Header, Response, UploadFile
 from pydantic import BaseModel
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from services.ingest.accounts import account_of
 from services.ingest.api.context import POSITION_HEADER, Context
 from services.ingest.submissions import NewSubmission
+from services.ingest.withdrawals import withdraw
 from shared.artefacts.archives import ArchiveError, ArchiveLimits, read_archive
 from shared.http import Problem
 from shared.vault import Principal
@@ -54,6 +56,17 @@ def make_router(context: Context) -> APIRouter:
         )
         response.headers[POSITION_HEADER] = str(accepted.position)
         return Submission(id=str(accepted.submission_id), name=accepted.name, challenge=challenge_id)
+
+    @router.delete("/v1/submissions/{submission_id}", status_code=HTTPStatus.NO_CONTENT)
+    def take_back(submission_id: UUID, response: Response, person: Annotated[Principal, Depends(context.person)]) -> None:
+        """Withdraw a submission whose training is not over: from the queue at once, from a trainer within moments.
+
+        It is not trained again, is never on a board, and its name is free. Withdrawing twice is withdrawing once.
+        """
+        with context.engine.connect() as connection:
+            team_id = account_of(connection, person).team_id
+        position = withdraw(context.engine, submission_id, person.user_id, team_id, is_administrator=person.administrator)
+        response.headers[POSITION_HEADER] = str(position)
 
     return router
 

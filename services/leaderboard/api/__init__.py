@@ -1,5 +1,6 @@
 """The read API over HTTP: parse, ask who sees what, answer."""
 
 from services.leaderboard.api.app import make_app
+from services.leaderboard.api.context import Context
 
-__all__ = ["make_app"]
+__all__ = ["Context", "make_app"]

@@ -5,26 +5,20 @@ from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 
 from fastapi import Depends, FastAPI, Request, Response
-from sqlalchemy import Engine
 
 from services.leaderboard.api import boards, challenges, submissions
 from services.leaderboard.api.context import Context
-from services.leaderboard.changes import Changes
-from shared.artefacts import MissingArtefactError, Store
+from shared.artefacts import MissingArtefactError
 from shared.http import Problem, install_problem_handlers
 from shared.http.faults import database_check, install_away_handlers
 from shared.http.limits import CleanAddress
-from shared.settings import LeaderboardSettings
 from shared.telemetry import Readiness, install_probes
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def make_app(
-    settings: LeaderboardSettings, engine: Engine, store: Store, changes: Changes, readiness: Readiness, lifespan: Lifespan
-) -> FastAPI:
+def make_app(context: Context, readiness: Readiness, lifespan: Lifespan) -> FastAPI:
     """The read API as an ASGI application."""
-    context = Context(settings, engine, store, changes)
     app = FastAPI(
         title="Palio: reads",
         version="1",
@@ -39,7 +33,7 @@ def make_app(
     app.add_middleware(CleanAddress)
     install_problem_handlers(app)
     install_away_handlers(app)
-    install_probes(app, readiness, database_check(engine))
+    install_probes(app, readiness, database_check(context.engine))
 
     @app.exception_handler(MissingArtefactError)
     async def when_artefact_is_missing(_request: Request, error: MissingArtefactError) -> Response:

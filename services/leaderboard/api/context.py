@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 
 from services.leaderboard.changes import Changes
+from services.leaderboard.live import Live
 from services.leaderboard.teams import teams_of
 from shared.artefacts import Store
 from shared.http import Problem
@@ -30,6 +31,7 @@ class Context:
     engine: Engine
     store: Store
     changes: Changes
+    live: Live
 
     @property
     def viewer(self) -> Callable[[Credentials], Viewer]:

@@ -13,16 +13,19 @@ from pydantic import AwareDatetime, BaseModel
 
 from services.leaderboard.api.context import Context, event_stream
 from services.leaderboard.challenges import Challenge, find_challenge
-from services.leaderboard.submissions import Submission, find_submission, log_digests, submissions_of
+from services.leaderboard.submissions import FINAL_STATES, FoldLog, Submission, find_submission, fold_logs, submissions_of
 from shared.artefacts import Bucket, MissingArtefactError, Store, log_key, traceback_key
+from shared.bus.telemetry import QueuePlace
 from shared.events import Metric, ScoreComputed
 from shared.final_scores import final_scores
 from shared.http import Problem
 from shared.http.identity import unauthorised
-from shared.visibility import Viewer, sees_own_details, sees_private_scores
+from shared.visibility import Viewer, sees_log, sees_private_scores, sees_traceback
 
 #: A log is cut by the trainer at its challenge's limit, which is no higher than this.
 MAX_TEXT_BYTES = 64 * 2**20 + 2**16
+#: While it has a place in the queue.
+WAITING_STATES = frozenset({"uploaded", "queued"})
 LOST_TEXT = "(not shown: the object store does not hold what the trainer said it had stored)\n"
 
 
@@ -72,12 +75,20 @@ class Scores(BaseModel):
     folds: list[FoldScores]
 
 
+class QueuePosition(BaseModel):
+    """Where a submission that waits stands among all of its pool; 1 is next. The wait is null while nobody can tell."""
+
+    position: int
+    estimated_wait_s: float | None
+
+
 class SubmissionDetail(SubmissionSummary):
     """A submission. Its team and administrators see `reason` and `traceback`; test scores are null until their time."""
 
     team: str
     folds_done: int
     n_folds: int | None
+    queue: QueuePosition | None
     reason: str | None
     traceback: str | None
     scores: Scores | None
@@ -89,6 +100,8 @@ class SubmissionDetail(SubmissionSummary):
     finished_at: AwareDatetime | None
     files: list[str]
     owned: bool
+    #: Whether the person asking may read its log.
+    shows_log: bool
 
 
 def make_router(context: Context) -> APIRouter:
@@ -120,21 +133,12 @@ def make_router(context: Context) -> APIRouter:
 
     @router.get("/v1/submissions/{submission_id}/stream", response_class=StreamingResponse)
     async def stream(submission_id: UUID, viewer: viewers) -> StreamingResponse:
-        """Server-sent events: the submission now (`event: submission`), and on each change, until its state is final."""
-        await asyncio.to_thread(read_submission, context, submission_id, viewer)
+        """Server-sent events: the submission now (`event: submission`) and on each change, until its state is final.
 
-        async def states() -> AsyncIterator[tuple[str, str]]:
-            sent_position = -1
-            async for _ in context.changes.follow():
-                found = await asyncio.to_thread(_load, context, submission_id)
-                if found.changed_at_position == sent_position:
-                    continue
-                sent_position = found.changed_at_position
-                yield "submission", (await asyncio.to_thread(_detail, context, found, viewer)).model_dump_json()
-                if found.is_final:
-                    return
-
-        return event_stream(states())
+        For its team, in a challenge that shows logs, also what it prints while it runs: `event: log`, with fold and text.
+        """
+        first = await asyncio.to_thread(read_submission, context, submission_id, viewer)
+        return event_stream(follow_submission(context, submission_id, viewer, shows_lines=first.shows_log))
 
     return router
 
@@ -144,21 +148,67 @@ def read_submission(context: Context, submission_id: UUID, viewer: Viewer) -> Su
     return _detail(context, _load(context, submission_id), viewer)
 
 
+async def follow_submission(
+    context: Context, submission_id: UUID, viewer: Viewer, *, shows_lines: bool
+) -> AsyncIterator[tuple[str, str]]:
+    """The submission now, and after each change, until its state is final; between, the lines that it prints."""
+    sent: object = None
+    moves = context.changes.follow()
+    with context.live.watching(submission_id) as watcher:
+        waiting = {"ledger": asyncio.ensure_future(anext(moves)), "live": asyncio.ensure_future(watcher.wait())}
+        try:
+            while True:
+                await asyncio.wait(waiting.values(), return_when=asyncio.FIRST_COMPLETED)
+                if waiting["live"].done():
+                    waiting["live"] = asyncio.ensure_future(watcher.wait())
+                if waiting["ledger"].done():
+                    waiting["ledger"] = asyncio.ensure_future(anext(moves))
+                for lines in watcher.take() if shows_lines else ():
+                    yield "log", lines.model_dump_json(include={"fold", "text"})
+                found = await asyncio.to_thread(_load, context, submission_id)
+                now = (found.changed_at_position, _place(context, found))
+                if now != sent:
+                    sent = now
+                    yield "submission", (await asyncio.to_thread(_detail, context, found, viewer)).model_dump_json()
+                if found.state in FINAL_STATES:
+                    return
+        finally:
+            for each in waiting.values():
+                each.cancel()
+
+
 def read_log(context: Context, submission_id: UUID, viewer: Viewer) -> str:
-    """What a submission printed, fold by fold; empty before the first. Raises `Problem`: 404, or 403 for others' logs."""
+    """What a submission printed, fold by fold; empty before the first. Raises `Problem`: 404, or 403 for logs that are not shown."""
     with context.engine.connect() as connection:
         found = _existing(find_submission(connection, submission_id))
-        if not sees_own_details(viewer, found.team_id):
-            raise Problem(HTTPStatus.FORBIDDEN, "not-yours", "Only the submission's team and administrators may read its log.")
+        challenge = find_challenge(connection, found.challenge_id)
+        if not sees_log(viewer, found.team_id, challenge.log_policy):
+            raise _no_log(viewer, found)
         run_id = found.run_id
-        digests = log_digests(connection, run_id) if run_id else []
+        logs = fold_logs(connection, run_id) if run_id else []
     if run_id is None:
         return ""
-    parts = (
-        f"--- fold {fold} ---\n{stored_text(context.store, log_key(found.pool, run_id, fold, digest))}"
-        for fold, digest in digests
-    )
+    parts = [_stored_log(context, found.pool, run_id, log, cut=not viewer.administrator) for log in logs]
+    done = {log.fold for log in logs}
+    # What is stored is the whole of it; until then there is what was heard.
+    heard = {fold: context.live.text(submission_id, fold) for fold in range(found.n_folds or 0) if fold not in done}
+    parts += [f"--- fold {fold}, still running ---\n{text}" for fold, text in heard.items() if text]
     return "\n".join(parts)
+
+
+def _stored_log(context: Context, pool: str, run_id: UUID, log: FoldLog, *, cut: bool) -> str:
+    text = stored_text(context.store, log_key(pool, run_id, log.fold, log.digest))
+    if cut and len(text.encode()) > log.shown_bytes:
+        shown = text.encode()[: log.shown_bytes].decode(errors="replace")
+        text = f"{shown}\n(not shown from here on: your team has read as much as this challenge shows one team of its logs)\n"
+    return f"--- fold {log.fold} ---\n{text}"
+
+
+def _no_log(viewer: Viewer, found: Submission) -> Problem:
+    if found.team_id in viewer.team_ids:
+        detail = "This challenge does not show what submissions print."
+        return Problem(HTTPStatus.FORBIDDEN, "logs-not-shown", detail)
+    return Problem(HTTPStatus.FORBIDDEN, "not-yours", "Only the submission's team and administrators may read its log.")
 
 
 def _load(context: Context, submission_id: UUID) -> Submission:
@@ -175,7 +225,8 @@ def _existing(submission: Submission | None) -> Submission:
 def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDetail:
     with context.engine.connect() as connection:
         challenge = find_challenge(connection, found.challenge_id)
-    own = sees_own_details(viewer, found.team_id)
+    own = sees_traceback(viewer, found.team_id, challenge.log_policy)
+    place = _place(context, found)
     private = sees_private_scores(viewer, challenge.phase)
     traceback = None
     if own and found.traceback_digest is not None and found.run_id is not None:
@@ -185,6 +236,7 @@ def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDe
         team=found.team,
         folds_done=found.folds_done,
         n_folds=found.n_folds,
+        queue=QueuePosition(position=place.position, estimated_wait_s=place.estimated_wait_s) if place else None,
         reason=found.reason if own else None,
         traceback=traceback,
         scores=_scores(found.score, challenge, private=private) if found.score else None,
@@ -196,7 +248,12 @@ def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDe
         finished_at=found.finished_at,
         files=list(found.files),
         owned=found.team_id in viewer.team_ids,
+        shows_log=sees_log(viewer, found.team_id, challenge.log_policy),
     )
+
+
+def _place(context: Context, found: Submission) -> QueuePlace | None:
+    return context.live.place(found.submission_id) if found.state in WAITING_STATES else None
 
 
 def _summary(submission: Submission) -> dict[str, object]:

@@ -54,12 +54,19 @@
     setTimeout(refresh, Math.random() * spreadMs);
   };
 
+  // What a submission prints while it runs rings no bell: whoever may read it looks now and then.
+  const everyMs = Number(place.dataset.liveEveryMs);
+  const looking = everyMs ? setInterval(ring, everyMs) : null;
+
   const stream = new EventSource(place.dataset.liveStream);
   stream.addEventListener(place.dataset.liveEvent, (event) => {
     ring();
     // A submission's stream ends after its final state; without this the browser would open it again and again.
     const state = JSON.parse(event.data).state;
-    if (["scored", "failed", "withdrawn"].includes(state)) stream.close();
+    if (["scored", "failed", "withdrawn"].includes(state)) {
+      stream.close();
+      clearInterval(looking);
+    }
   });
   stream.addEventListener("error", () => {
     if (stream.readyState === EventSource.CLOSED) setInterval(ring, pollMs);

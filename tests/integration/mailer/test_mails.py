@@ -16,7 +16,7 @@ from services.mailer.reactions import SCHEMA, handlers
 from services.mailer.smtp import MailServer as Recipient
 from services.mailer.smtp import MailServerAwayError
 from shared.artefacts import Store
-from shared.events import MailSent, Outcome
+from shared.events import LogPolicy, MailSent, Outcome
 from shared.ledger import Projection, read_after
 from shared.settings import MailerSettings
 from shared.telemetry import Readiness
@@ -126,6 +126,19 @@ async def test_a_failed_submission_is_told_with_the_traceback_from_the_object_st
     said = plain_text(mail)
     assert "Your code raised an error while training.\nValueError while training" in said
     assert '    File "classifier.py", line 3, in fit\n    ValueError: \ufffd[31m<b>\ufffd\ufffd' in said
+
+
+async def test_a_challenge_that_shows_nothing_of_what_code_says_mails_neither_reason_nor_traceback(
+    world: World, mailer: Mailer, server: MailServer
+) -> None:
+    world.challenge("silent", "Silent", LogPolicy.NONE)
+    member = world.person("eve", "eve@example.org")
+    submission = world.submission("silent", world.team("eve", member), member, "leak")
+    world.finished(submission, Outcome.TRAIN_ERROR, "label 7 is 1", b"Traceback: label 8 is 0")
+    await mailer.work()
+    said = "".join(plain_text(mail) for mail in server.mails)
+    assert "Your code raised an error while training." in said
+    assert "label" not in said
 
 
 async def test_a_traceback_that_is_not_what_the_ledger_names_is_left_out(

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, text
 
 from shared.artefacts import Bucket, Store, log_key, traceback_key
 from shared.events import (
+    TEAM_LOG_BYTES,
     BaggedScore,
     ChallengeCreated,
     Event,
@@ -15,6 +16,7 @@ from shared.events import (
     FoldScore,
     FoldTrained,
     FoldUsage,
+    LogPolicy,
     Metadata,
     Metric,
     Outcome,
@@ -101,7 +103,7 @@ class World:
         with self._scorer.begin() as connection:
             _append(connection, prepared)
 
-    def challenge(self, challenge_id: str, title: str) -> str:
+    def challenge(self, challenge_id: str, title: str, log_policy: LogPolicy = LogPolicy.FULL) -> str:
         """A challenge that is open, with its prepared problem."""
         self.problem(challenge_id)
         now = datetime.now(UTC)
@@ -116,6 +118,8 @@ class World:
             closes_at=now + timedelta(days=20),
             pool="default",
             limits=LIMITS,
+            log_policy=log_policy,
+            team_log_bytes=TEAM_LOG_BYTES,
         )
         with self._ingest.begin() as connection:
             _append(connection, created)
@@ -154,10 +158,11 @@ class World:
             environment_digest=DIGEST,
             n_folds=2,
             limits=LIMITS,
+            live_log_bytes=0,
         )
         with self._orchestrator.begin() as connection:
             _append(connection, requested)
-            _append(connection, TrainingStarted(**run, attempt=1, execution_id=uuid4(), trainer="t"))
+            _append(connection, TrainingStarted(**run, attempt=1, execution_id=uuid4(), trainer="t", fold=None))
 
     def fold_trained(self, submission_id: UUID, fold: int, log: bytes) -> None:
         """One fold more, with what it printed."""

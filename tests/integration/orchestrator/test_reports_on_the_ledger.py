@@ -1,22 +1,23 @@
 """The orchestrator on a real ledger: each fact once, whoever says it how often."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine
 
-from services.orchestrator.consumer import EventConsumer, ReportConsumer
+from services.orchestrator.consumer import ReportConsumer
+from services.orchestrator.jobs import HANDLERS
+from services.orchestrator.lost import LostWork
+from services.orchestrator.release import release
+from services.orchestrator.scheduler import Scheduler
+from services.orchestrator.trainers import Trainers
 from shared.bus.consumer import RejectedError
 from shared.bus.reports import FailedReport, FoldTrainedReport, StartedReport
 from shared.events import (
-    EVENT_TYPES,
-    Event,
     FoldUsage,
     Metadata,
     Outcome,
@@ -25,17 +26,14 @@ from shared.events import (
     TrainingFinished,
     TrainingRequested,
 )
-from shared.ledger import NewEvent, append, read_after
+from shared.ledger import NewEvent, Projection, append, read_after
 from shared.runs import run_id_of
+from shared.telemetry import Readiness
+from tests.support.goldens import golden
 
-GOLDEN = Path(__file__).parents[2] / "golden/events"
 METADATA = Metadata(correlation_id="a test")
 EngineOf = Callable[[str], Engine]
 USAGE = FoldUsage(train_time_s=1, valid_time_s=0, test_time_s=0, peak_memory_bytes=1)
-
-
-def golden(name: str) -> Event:
-    return EVENT_TYPES[name].model_validate(json.loads((GOLDEN / f"{name}.v1.json").read_text()))
 
 
 def events(engine: Engine) -> list[RecordedEvent]:
@@ -48,12 +46,28 @@ def orchestrator(engine_of: EngineOf) -> Engine:
     return engine_of("orchestrator")
 
 
+def project(engine: Engine) -> None:
+    Projection("orchestrator", engine, HANDLERS, Readiness()).catch_up()
+
+
+async def nothing_ready(_pool: str) -> int:
+    return 0
+
+
+def report_consumer(engine: Engine) -> ReportConsumer:
+    trainers = Trainers()
+    lost = LostWork(engine, trainers, nothing_ready, max_attempts=3, lost_after_s=60)
+    scheduler = Scheduler(engine, Projection("orchestrator", engine, HANDLERS, Readiness()), trainers, lost, Readiness())
+    return ReportConsumer(engine, 3, scheduler)
+
+
 @pytest.fixture
 def uploaded(engine_of: EngineOf) -> RecordedEvent:
     """A submission to a prepared problem, on the ledger."""
     with engine_of("scorer").begin() as connection:
         append(connection, [NewEvent(golden("ProblemPrepared"), METADATA)])
     with engine_of("ingest").begin() as connection:
+        append(connection, [NewEvent(golden("ChallengeCreated"), METADATA)])
         append(connection, [NewEvent(golden("SubmissionUploaded"), METADATA)])
     return events(engine_of("ingest"))[-1]
 
@@ -63,13 +77,14 @@ def run_id(uploaded: RecordedEvent, orchestrator: Engine) -> UUID:
     """The run that was requested for it."""
     submission = uploaded.event()
     assert isinstance(submission, SubmissionUploaded)
-    EventConsumer(orchestrator).when_submission_uploaded(submission, uploaded)
+    project(orchestrator)
+    assert release(orchestrator, submission.pool, 1) == 1
     return run_id_of(submission.submission_id)
 
 
 @pytest.fixture
 def reports(orchestrator: Engine) -> ReportConsumer:
-    return ReportConsumer(orchestrator, max_attempts=3)
+    return report_consumer(orchestrator)
 
 
 def about(run_id: UUID) -> dict[str, object]:
@@ -83,20 +98,24 @@ def trained(run_id: UUID, fold: int) -> FoldTrainedReport:
     return FoldTrainedReport.model_validate({**about(run_id), **more})
 
 
-def test_a_submission_is_requested_once_however_often_it_is_heard_of(
+def test_a_submission_is_requested_once_though_two_orchestrators_look_before_the_tables_have_heard(
     uploaded: RecordedEvent, run_id: UUID, orchestrator: Engine
 ) -> None:
-    submission = uploaded.event()
-    assert isinstance(submission, SubmissionUploaded)
-    EventConsumer(orchestrator).when_submission_uploaded(submission, uploaded)
+    assert release(orchestrator, "default", 1) == 0
+    project(orchestrator)
+    assert release(orchestrator, "default", 1) == 0
     requested = [each.event() for each in events(orchestrator) if each.type == "TrainingRequested"]
     assert [each.run_id for each in requested if isinstance(each, TrainingRequested)] == [run_id]
     assert events(orchestrator)[-1].metadata.causation_id == uploaded.id
 
 
 def test_a_run_finishes_once_though_two_orchestrators_hear_everything_twice(run_id: UUID, orchestrator: Engine) -> None:
-    said = [StartedReport.model_validate({**about(run_id), "trainer": "t"}), trained(run_id, 0), trained(run_id, 1)] * 2
-    instances = [ReportConsumer(orchestrator, 3), ReportConsumer(orchestrator, 3)]
+    said = [
+        StartedReport.model_validate({**about(run_id), "trainer": "t", "shared_fold": None}),
+        trained(run_id, 0),
+        trained(run_id, 1),
+    ] * 2
+    instances = [report_consumer(orchestrator), report_consumer(orchestrator)]
     with ThreadPoolExecutor(6) as threads:
         for done in [threads.submit(each.when_reported, report, "default") for report in said for each in instances]:
             done.result()
@@ -146,11 +165,9 @@ def test_a_report_of_an_unknown_run_is_refused(orchestrator: Engine, reports: Re
         reports.when_reported(trained(uuid4(), 0), "default")
 
 
-def test_a_submission_to_a_problem_that_is_not_prepared_is_refused(engine_of: EngineOf, orchestrator: Engine) -> None:
+def test_a_submission_to_a_problem_that_is_not_prepared_is_not_requested(engine_of: EngineOf, orchestrator: Engine) -> None:
     with engine_of("ingest").begin() as connection:
+        append(connection, [NewEvent(golden("ChallengeCreated"), METADATA)])
         append(connection, [NewEvent(golden("SubmissionUploaded"), METADATA)])
-    uploaded = events(orchestrator)[-1]
-    submission = uploaded.event()
-    assert isinstance(submission, SubmissionUploaded)
-    with pytest.raises(RejectedError, match="not prepared"):
-        EventConsumer(orchestrator).when_submission_uploaded(submission, uploaded)
+    project(orchestrator)
+    assert release(orchestrator, "default", 1) == 0

@@ -3,7 +3,7 @@ import time
 from collections.abc import Callable, Iterator
 from html import unescape
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -164,6 +164,58 @@ def test_a_failed_submission_shows_its_traceback_to_its_team_alone(site: Site, a
     assert "line 3" not in others
     assert "ValueError" not in others
     assert "broken" in ada.get("/challenges/iris").text, "one's own submissions are listed, failed ones too"
+
+
+def test_a_submission_that_waits_can_be_withdrawn_by_its_team_alone(site: Site, ada: httpx.Client, visitor: httpx.Client) -> None:
+    submission = submit(site, ada, "second thoughts")
+    page = f"/submissions/{submission}"
+    assert "Withdraw it" in until(lambda: ada.get(page), "uploaded").text
+    assert "Withdraw it" not in visitor.get(page).text
+    assert "Log in" in visitor.post(f"{page}/withdraw").text
+    withdrawn = ada.post(f"{page}/withdraw")
+    assert ">withdrawn<" in withdrawn.text, "the page waits for one's own write"
+    assert "Withdraw it" not in withdrawn.text
+    assert ada.post(f"{page}/withdraw").is_success, "twice is once"
+    again = submit(site, ada, "second thoughts")
+    assert again != submission, "its name is free"
+
+
+def test_nobody_withdraws_what_is_over_or_anothers(site: Site, ada: httpx.Client) -> None:
+    submission = submit(site, ada, "over")
+    site.world.started(submission, "iris")
+    site.world.finished(submission, Outcome.TRAINED)
+    with site.api(ada.cookies["palio_token"]) as client:
+        answer = client.delete(f"/v1/submissions/{submission}")
+        assert answer.status_code == 409
+        assert "its training is over" in answer.json()["detail"]
+        assert client.delete(f"/v1/submissions/{uuid4()}").status_code == 404
+    with site.browser() as browser:
+        browser.post("/register", data={"name": "mallory", "email": "mallory@example.org", "password": PASSWORD})
+        with site.api(browser.cookies["palio_token"]) as mallory:
+            assert mallory.delete(f"/v1/submissions/{submission}").status_code == 403
+    with site.api("nonsense") as nobody:
+        assert nobody.delete(f"/v1/submissions/{submission}").status_code == 401
+
+
+def test_a_challenge_shows_of_logs_and_tracebacks_what_its_policy_says(site: Site, ada: httpx.Client) -> None:
+    with site.api(ada.cookies["palio_token"]) as client, site.api(site.administrator) as organiser:
+        for policy, log_status, shows_reason in (("own_traceback", 403, True), ("none", 403, False)):
+            challenge = f"iris-{policy}"
+            rules = {"id": challenge, "title": policy, "problem": "iris", "log_policy": policy}
+            until(lambda rules=rules: organiser.post("/v1/challenges", json=rules))
+            assert client.post(f"/v1/challenges/{challenge}/joins").is_success
+            submission = submit(site, ada, "curious", challenge)
+            site.world.started(submission, challenge)
+            site.world.fold_trained(submission, 0, b"label 7 is 1")
+            site.world.finished(submission, Outcome.TRAIN_ERROR, "label 8 is 0", b"Traceback: label 9 is 1")
+            address = f"/v1/submissions/{submission}"
+            found = until(lambda address=address: client.get(address), '"failed"').json()
+            assert ("label 8" in str(found["reason"])) is shows_reason
+            assert ("label 9" in str(found["traceback"])) is shows_reason
+            assert found["shows_log"] is False
+            refused = client.get(f"{address}/log")
+            assert (refused.status_code, "label" in refused.text) == (log_status, False)
+            assert "label 7" in organiser.get(f"{address}/log").text
 
 
 def test_the_log_of_others_is_refused_in_words_and_a_stranger_is_led_to_the_login(

@@ -1,5 +1,7 @@
 """What follows from trainers' reports, whatever they say and in whatever order."""
 
+from collections.abc import Sequence
+from typing import Literal
 from uuid import UUID, uuid4
 
 import pytest
@@ -7,8 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.orchestrator.run import Run, SenselessReportError, decide, fold_events
-from shared.bus.reports import FailedReport, FoldTrainedReport, StartedReport
-from shared.events import Event, FoldLimits, FoldTrained, FoldUsage, Outcome, TrainingFinished, TrainingRequested, TrainingStarted
+from shared.bus.reports import AnyReport, FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
+from shared.events import (
+    Event,
+    FoldLimits,
+    FoldRequested,
+    FoldsShared,
+    FoldTrained,
+    FoldUsage,
+    Outcome,
+    RequestReturned,
+    SubmissionWithdrawn,
+    TrainingFinished,
+    TrainingRequested,
+    TrainingStarted,
+)
 
 RUN, SUBMISSION = uuid4(), uuid4()
 EXECUTIONS = [uuid4() for _ in range(5)]
@@ -26,12 +41,32 @@ REQUEST = TrainingRequested(
     environment_digest="c" * 64,
     n_folds=N_FOLDS,
     limits=FoldLimits.model_validate({}),
+    live_log_bytes=0,
 )
-AnyReport = StartedReport | FoldTrainedReport | FailedReport
+WITHDRAWN = SubmissionWithdrawn(
+    run_id=RUN, submission_id=SUBMISSION, challenge_id="iris", user_id=uuid4(), pool="default", had_begun=True
+)
 
 
-def started(execution: UUID = EXECUTIONS[0], attempt: int = 1) -> StartedReport:
-    return StartedReport(run_id=RUN, submission_id=SUBMISSION, attempt=attempt, execution_id=execution, trainer="t")
+def started(execution: UUID = EXECUTIONS[0], attempt: int = 1, fold: int | None = None) -> StartedReport:
+    return StartedReport(
+        run_id=RUN, submission_id=SUBMISSION, attempt=attempt, execution_id=execution, trainer="t", shared_fold=fold
+    )
+
+
+def slow() -> SlowReport:
+    return SlowReport(run_id=RUN, submission_id=SUBMISSION, attempt=1, execution_id=EXECUTIONS[0])
+
+
+def returned(
+    reason: Literal["stopping", "redelivered", "machine_failed"] = "redelivered",
+    *,
+    attempt: int = 1,
+    fold: int | None = None,
+    execution: UUID = EXECUTIONS[0],
+) -> ReturnedReport:
+    about = {"run_id": RUN, "submission_id": SUBMISSION, "attempt": attempt, "execution_id": execution}
+    return ReturnedReport.model_validate({**about, "shared_fold": fold, "reason": reason, "words": ""})
 
 
 def trained(fold: int, digest: str = "d" * 64) -> FoldTrainedReport:
@@ -61,23 +96,66 @@ def failed(outcome: Outcome = Outcome.TRAIN_ERROR, fold: int | None = 0) -> Fail
     )
 
 
-def play(reports: list[AnyReport]) -> list[Event]:
-    """The run's stream after these reports, each decided on what the stream says then."""
+def play(reports: Sequence[AnyReport | Event]) -> list[Event]:
+    """The run's stream after these reports, each decided on what the stream says then. What waits is requested at once.
+
+    A report that makes no sense at that point changes nothing, as in the service.
+    """
     stream: list[Event] = [REQUEST]
     ids: set[UUID] = set()
     for report in reports:
+        if isinstance(report, Event):
+            stream.append(report)
+            continue
         run = fold_events(stream)
         assert run is not None
-        decisions = decide(run, report, "default", MAX_ATTEMPTS)
+        try:
+            decisions = decide(run, report, "default", MAX_ATTEMPTS)
+        except SenselessReportError:
+            continue
         assert ids.isdisjoint(decision.id for decision in decisions), "a fact was stated twice under one id"
         ids |= {decision.id for decision in decisions}
         stream += [decision.event for decision in decisions]
+        stream += requested_next([decision.event for decision in decisions])
     return stream
+
+
+def requested_next(events: list[Event]) -> list[Event]:
+    """What the scheduler requests when these have happened."""
+    shared = [fold for event in events if isinstance(event, FoldsShared) for fold in event.folds]
+    requests: list[Event] = [fold_request(fold, 1) for fold in shared]
+    if not shared and not any(isinstance(event, TrainingFinished) for event in events):
+        for event in events:
+            if isinstance(event, RequestReturned) and event.fold is None:
+                requests.append(REQUEST.model_copy(update={"attempt": event.attempt + 1}))
+            elif isinstance(event, RequestReturned) and event.fold is not None:
+                requests.append(fold_request(event.fold, event.attempt + 1))
+    return requests
+
+
+def fold_request(fold: int, attempt: int) -> FoldRequested:
+    return FoldRequested.model_validate({**REQUEST.model_dump(), "fold": fold, "attempt": attempt})
+
+
+def types(events: list[Event]) -> list[type[Event]]:
+    return [type(event) for event in events]
 
 
 reports = st.lists(
     st.sampled_from(
-        [*map(started, EXECUTIONS), *map(trained, range(N_FOLDS)), trained(1, "f" * 64), failed(), failed(Outcome.TIME_LIMIT)]
+        [
+            *map(started, EXECUTIONS),
+            *(started(uuid4(), attempt, 2) for attempt in (1, 1, 2, 2)),
+            *map(trained, range(N_FOLDS)),
+            trained(1, "f" * 64),
+            failed(),
+            failed(Outcome.TIME_LIMIT),
+            slow(),
+            *(returned(attempt=attempt) for attempt in (1, 2, 3)),
+            *(returned(attempt=attempt, fold=2) for attempt in (1, 2)),
+            returned("stopping"),
+            returned("machine_failed", attempt=2),
+        ]
     ),
     max_size=15,
 )
@@ -89,6 +167,76 @@ def test_a_run_finishes_at_most_once_and_nothing_follows(reports: list[AnyReport
     finished = [number for number, event in enumerate(stream) if isinstance(event, TrainingFinished)]
     assert len(finished) <= 1
     assert not finished or finished[0] == len(stream) - 1
+
+
+@given(reports)
+def test_no_fold_that_is_recorded_is_ever_requested_again(reports: list[AnyReport]) -> None:
+    recorded: set[int] = set()
+    for event in play(reports):
+        if isinstance(event, FoldTrained):
+            recorded.add(event.fold)
+        elif isinstance(event, FoldRequested):
+            assert event.fold not in recorded
+        elif isinstance(event, TrainingRequested):
+            assert not recorded
+
+
+@given(reports)
+def test_each_job_is_requested_with_growing_attempts_that_begin_at_one(reports: list[AnyReport]) -> None:
+    attempts: dict[int | None, list[int]] = {}
+    for event in play(reports):
+        if isinstance(event, TrainingRequested | FoldRequested):
+            attempts.setdefault(getattr(event, "fold", None), []).append(event.attempt)
+    assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in attempts.values())
+
+
+def test_a_slow_run_leaves_its_other_folds_to_all_trainers_and_the_last_one_finishes_it() -> None:
+    stream = play([started(), trained(0), slow(), slow(), trained(2), trained(1)])
+    shared = [event for event in stream if isinstance(event, FoldsShared)]
+    assert [event.folds for event in shared] == [(1, 2)]
+    assert isinstance(stream[-1], TrainingFinished)
+    assert stream[-1].predictions_digests == ("d" * 64,) * N_FOLDS
+
+
+def test_what_was_trained_before_a_machine_died_is_kept_and_only_the_rest_is_requested() -> None:
+    stream = play([started(), trained(0), trained(2), returned()])
+    assert types(stream[-3:]) == [RequestReturned, FoldsShared, FoldRequested]
+    assert isinstance(stream[-1], FoldRequested)
+    assert stream[-1].fold == 1
+
+
+def test_a_machine_that_died_before_anything_was_recorded_has_the_whole_run_requested_again() -> None:
+    stream = play([started(), returned(), returned()])
+    assert types(stream[1:]) == [TrainingStarted, RequestReturned, TrainingRequested]
+    assert isinstance(stream[-1], TrainingRequested)
+    assert stream[-1].attempt == 2
+
+
+def test_a_trainer_that_stops_costs_no_attempt_however_often() -> None:
+    said: list[AnyReport] = []
+    for attempt, execution in enumerate(EXECUTIONS, start=1):
+        said += [started(execution, attempt), returned("stopping", attempt=attempt, execution=execution)]
+    assert not any(isinstance(event, TrainingFinished) for event in play(said))
+
+
+def test_three_deaths_at_one_shared_fold_make_the_run_crashed() -> None:
+    said: list[AnyReport] = [started(), trained(0), slow()]
+    for attempt, execution in enumerate(EXECUTIONS[1:4], start=1):
+        said += [started(execution, attempt, 1), returned(attempt=attempt, fold=1)]
+    last = play(said)[-1]
+    assert isinstance(last, TrainingFinished)
+    assert last.outcome is Outcome.CRASHED
+
+
+def test_machines_that_fail_three_times_end_it_as_our_fault() -> None:
+    last = play([returned("machine_failed", attempt=attempt) for attempt in (1, 2, 3)])[-1]
+    assert isinstance(last, TrainingFinished)
+    assert last.outcome is Outcome.SYSTEM_ERROR
+
+
+@given(reports)
+def test_after_a_withdrawal_nothing_that_a_trainer_says_follows(reports: list[AnyReport]) -> None:
+    assert play([WITHDRAWN, *reports]) == [REQUEST, WITHDRAWN]
 
 
 @given(reports)
@@ -126,6 +274,8 @@ def test_machines_that_die_after_the_code_began_three_times_make_it_crashed() ->
     [
         (started(), "other", "belongs to pool default"),
         (started(attempt=2), "default", "never requested"),
+        (started(fold=1), "default", "never requested"),
+        (returned(fold=1), "default", "never requested"),
         (trained(N_FOLDS), "default", "has 3 folds"),
         (failed(fold=99), "default", "has 3 folds"),
         (failed(Outcome.TRAINED), "default", "can't report trained"),
@@ -135,7 +285,7 @@ def test_machines_that_die_after_the_code_began_three_times_make_it_crashed() ->
 )
 def test_a_senseless_report_is_refused_with_the_reason(report: AnyReport, pool: str, complaint: str) -> None:
     with pytest.raises(SenselessReportError, match=complaint):
-        decide(Run(request=REQUEST, version=1), report, pool, MAX_ATTEMPTS)
+        decide(Run(request=REQUEST, version=1, attempts={None: 1}), report, pool, MAX_ATTEMPTS)
 
 
 def test_a_stream_without_a_request_is_no_run() -> None:

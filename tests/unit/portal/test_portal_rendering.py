@@ -69,6 +69,7 @@ def submission(**changes: Any) -> Submission:
         "state": "failed",
         "folds_done": 1,
         "n_folds": 3,
+        "queue": None,
         "outcome": "train_error",
         "reason": "ValueError: no",
         "traceback": "Traceback",
@@ -230,3 +231,14 @@ def test_a_size_reads_in_the_unit_that_fits(n_bytes: int | None, words: str) -> 
 
 def test_a_moment_is_shown_in_utc_and_says_so() -> None:
     assert utc(datetime.fromisoformat("2026-11-22T15:05:00+01:00")) == "22 November 2026, 14:05 UTC"
+
+
+def test_a_submission_that_waits_says_where_it_stands_and_can_be_withdrawn_by_its_team() -> None:
+    place = {"position": 3, "estimated_wait_s": 42.0}
+    page = render("submission.html", submission=submission(state="queued", queue=place), log=None)
+    assert "number 3 in the queue, begins in about 42.0 s" in page
+    assert "Withdraw it" in page
+    others = submission(state="queued", queue={**place, "estimated_wait_s": None}, owned=False)
+    nobody_knows = render("submission.html", submission=others, log=None)
+    assert "number 3 in the queue<" in nobody_knows
+    assert "Withdraw it" not in nobody_knows

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.visibility import Phase, Viewer, phase_at, sees_own_details, sees_private_scores, sees_problem, sees_starting_kit
+from shared.events import LogPolicy
+from shared.visibility import (
+    Phase,
+    Viewer,
+    phase_at,
+    sees_log,
+    sees_private_scores,
+    sees_problem,
+    sees_starting_kit,
+    sees_traceback,
+)
 
 OPENS = datetime(2026, 11, 1, tzinfo=UTC)
 CODE_OPENS, CLOSES = OPENS + timedelta(days=10), OPENS + timedelta(days=20)
@@ -45,11 +55,18 @@ def test_test_scores_are_the_administrators_until_the_end(phase: Phase) -> None:
         assert sees_private_scores(viewer, phase) is (phase is Phase.CLOSED)
 
 
-def test_logs_and_tracebacks_are_the_teams_own() -> None:
-    assert sees_own_details(MEMBER, TEAM)
-    assert sees_own_details(ADMINISTRATOR, TEAM)
-    assert not sees_own_details(MEMBER, uuid4())
-    assert not sees_own_details(NOBODY, TEAM)
+@pytest.mark.parametrize(
+    ("policy", "log", "traceback"),
+    [(LogPolicy.FULL, True, True), (LogPolicy.OWN_TRACEBACK, False, True), (LogPolicy.NONE, False, False)],
+)
+def test_a_team_sees_of_its_log_and_traceback_what_the_challenge_shows(policy: LogPolicy, *, log: bool, traceback: bool) -> None:
+    assert sees_log(MEMBER, TEAM, policy) is log
+    assert sees_traceback(MEMBER, TEAM, policy) is traceback
+    for stranger, team in ((MEMBER, uuid4()), (NOBODY, TEAM)):
+        assert not sees_log(stranger, team, policy)
+        assert not sees_traceback(stranger, team, policy)
+    assert sees_log(ADMINISTRATOR, TEAM, policy)
+    assert sees_traceback(ADMINISTRATOR, TEAM, policy)
 
 
 def test_the_starting_kit_is_there_from_the_opening_on() -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "submit": "palio.cli.submission:submit",
     "status": "palio.cli.submission:status",
     "logs": "palio.cli.submission:logs",
+    "withdraw": "palio.cli.submission:withdraw",
     "board": "palio.cli.board:board",
     "problem": "palio.cli.organising:problem",
     "challenge": "palio.cli.organising:challenge",

@@ -121,6 +121,12 @@ def challenge() -> None:
 @click.option("--pool", help="The trainers that serve it.")
 @click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Longest training of a fold.")
 @click.option("--memory-limit", type=click.IntRange(min=1), metavar="MB", help="Most memory of a fold.")
+@click.option(
+    "--log",
+    "log_policy",
+    type=click.Choice(["full", "own_traceback", "none"]),
+    help="What teams see of what their submissions print. [default: full]",
+)
 @server_option
 @json_option
 def create(  # noqa: PLR0913 - one parameter an option
@@ -134,6 +140,7 @@ def create(  # noqa: PLR0913 - one parameter an option
     pool: str | None,
     time_limit: float | None,
     memory_limit: int | None,
+    log_policy: str | None,
     server: str | None,
     as_json: bool,
 ) -> None:
@@ -151,6 +158,7 @@ def create(  # noqa: PLR0913 - one parameter an option
         "closes_at": _utc(closes),
         "pool": pool,
         "limits": limits or None,
+        "log_policy": log_policy,
     }
     with connect(server) as client:
         given = {key: value for key, value in settings.items() if value is not None}

@@ -88,18 +88,41 @@ def status(submission: str | None, challenge: str | None, server: str | None, *,
 
 @click.command()
 @click.argument("submission", required=False)
+@click.option("--follow", is_flag=True, help="Print what it prints while it runs, as it comes, then the whole log.")
 @challenge_option
 @server_option
-def logs(submission: str | None, challenge: str | None, server: str | None) -> None:
+def logs(submission: str | None, challenge: str | None, server: str | None, *, follow: bool) -> None:
     """Print what a submission printed, by its id or name; without one, your newest.
 
     \b
-    Example:
+    Examples:
       palio logs my_forest --challenge iris
+      palio logs --follow
     """
     with connect(server, here()) as client:
-        text = client.log(_identified(client, submission, challenge))
+        submission_id = _identified(client, submission, challenge)
+        for lines in client.printed_lines(submission_id) if follow else ():
+            messages().print(plain(lines["text"]), end="", soft_wrap=True)
+        text = client.log(submission_id)
     results().print(plain(text), end="", soft_wrap=True)
+
+
+@click.command()
+@click.argument("submission")
+@challenge_option
+@server_option
+def withdraw(submission: str, challenge: str | None, server: str | None) -> None:
+    """Take back a submission, by its id or name, whose training is not over.
+
+    It ends at once, is on no board, and its name can be used again.
+
+    \b
+    Example:
+      palio withdraw my_forest --challenge iris
+    """
+    with connect(server, here()) as client:
+        client.withdraw(_identified(client, submission, challenge))
+    say(f"Withdrawn: {submission}.", "green")
 
 
 def _identified(client: Client, submission: str | None, challenge: str | None) -> str:
@@ -133,10 +156,19 @@ def _watch(client: Client, submission: str) -> Submission:
         task = progress.add_task("waiting", total=None)
         for found in client.watch(submission):
             done, n_folds = found.get("folds_done", 0), found.get("n_folds")
-            progress.update(task, description=found["state"], completed=done, total=n_folds)
+            progress.update(task, description=_waiting(found), completed=done, total=n_folds)
             if not console.is_terminal:
-                say(f"{found['state']}: {done} of {n_folds} folds" if n_folds else found["state"])
+                say(f"{_waiting(found)}: {done} of {n_folds} folds" if n_folds else _waiting(found))
     return found
+
+
+def _waiting(found: Submission) -> str:
+    """The state, and where it stands in the queue."""
+    place = found.get("queue")
+    if not place:
+        return found["state"]
+    wait_s = place["estimated_wait_s"]
+    return f"{found['state']}, number {place['position']}" + ("" if wait_s is None else f", in about {seconds(wait_s)}")
 
 
 def _report(found: Submission, *, as_json: bool) -> None:
@@ -152,7 +184,7 @@ def _report(found: Submission, *, as_json: bool) -> None:
     if found["state"] != "failed":
         if not as_json and found["state"] != "scored":
             results().print(
-                plain(f"{found['name']}: {found['state']}, {found.get('folds_done', 0)} of {found.get('n_folds')} folds")
+                plain(f"{found['name']}: {_waiting(found)}, {found.get('folds_done', 0)} of {found.get('n_folds')} folds")
             )
         return
     if found.get("traceback"):

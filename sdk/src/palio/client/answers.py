@@ -100,6 +100,20 @@ class Scores(TypedDict):
     folds: list[Fold]
 
 
+class QueuePosition(TypedDict):
+    """Where a submission that waits stands; 1 is next. The wait in seconds, None while nobody can tell."""
+
+    position: int
+    estimated_wait_s: float | None
+
+
+class LogLines(TypedDict):
+    """Something that a submission has just printed on a fold."""
+
+    fold: int
+    text: str
+
+
 class Submission(TypedDict, total=False):
     """A submission; from `folds_done` on only where one is asked for."""
 
@@ -113,6 +127,7 @@ class Submission(TypedDict, total=False):
     submitted_at: str
     folds_done: int
     n_folds: int
+    queue: QueuePosition | None
     reason: str | None
     traceback: str | None
     scores: Scores | None

@@ -24,6 +24,7 @@ from palio.client.answers import (
     Challenge,
     Environment,
     Join,
+    LogLines,
     Problem,
     Submission,
     Token,
@@ -31,7 +32,7 @@ from palio.client.answers import (
 )
 from palio.client.errors import ApiError, unreachable
 from palio.client.index import WheelLinks
-from palio.client.watching import FINAL_STATES, watched
+from palio.client.watching import FINAL_STATES, printed_lines, watched
 
 __all__ = ["FINAL_STATES", "Client"]
 
@@ -167,6 +168,10 @@ class Client:
         """One submission with its state, scores and times."""
         return cast("Submission", self._read(f"/v1/submissions/{submission}").json())
 
+    def withdraw(self, submission: str) -> None:
+        """Take a submission back whose training is not over. Twice is once."""
+        self._written(self._reached(lambda: self._send("DELETE", f"/v1/submissions/{submission}")))
+
     def log(self, submission: str) -> str:
         """What the submission printed."""
         return self._read(f"/v1/submissions/{submission}/log", headers={"Accept": "text/plain"}).text
@@ -174,6 +179,10 @@ class Client:
     def watch(self, submission: str) -> Iterator[Submission]:
         """The submission now and after each change, until a final state. See `palio.client.watching`."""
         return watched(self._http, submission, lambda: self.submission(submission), self._position_header())
+
+    def printed_lines(self, submission: str) -> Iterator[LogLines]:
+        """What the submission prints while it runs, as it comes. See `palio.client.watching`."""
+        return printed_lines(self._http, submission, self._position_header())
 
     # Packages
 
@@ -218,11 +227,13 @@ class Client:
         return response
 
     def _write(self, path: str, **content: Any) -> httpx.Response:
+        return self._written(self._reached(lambda: self._send("POST", path, **content)))
+
+    def _reached(self, send: Callable[[], httpx.Response]) -> httpx.Response:
         try:
-            response = self._send("POST", path, **content)
+            return send()
         except httpx.HTTPError as error:
             raise unreachable(self.server, error) from error
-        return self._written(response)
 
     def _written(self, response: httpx.Response) -> httpx.Response:
         if response.status_code >= FIRST_ERROR:

@@ -10,9 +10,9 @@ from typing import Callable, cast
 
 import httpx
 
-from palio.client.answers import Submission
+from palio.client.answers import LogLines, Submission
 from palio.client.errors import ApiError, ServerUnreachableError
-from palio.client.events import lines_of, parse_events
+from palio.client.events import ServerEvent, lines_of, parse_events
 
 #: States after which nothing changes any more.
 FINAL_STATES = frozenset({"scored", "failed", "withdrawn"})
@@ -65,15 +65,33 @@ def _states(http: httpx.Client, submission: str, ask: Callable[[], Submission], 
 
 
 def _streamed(http: httpx.Client, submission: str, headers: dict[str, str]) -> Iterator[Submission]:
-    """What the stream says, until it ends; nothing if there is none."""
+    """What the stream says of the submission's state, until it ends; nothing if there is none."""
+    for event in _events(http, submission, headers):
+        if event.event == "submission":
+            yield cast("Submission", json.loads(event.data))
+
+
+def printed_lines(http: httpx.Client, submission: str, headers: dict[str, str]) -> Iterator[LogLines]:
+    """What a submission prints while it runs, as it comes, until its state is final or the stream breaks.
+
+    Only in passing: what was printed before, or got lost on the way, is in its log. Raises ApiError if the server refuses.
+    """
+    with suppress(httpx.HTTPError):
+        for event in _events(http, submission, headers, refused=True):
+            if event.event == "log":
+                yield cast("LogLines", json.loads(event.data))
+
+
+def _events(http: httpx.Client, submission: str, headers: dict[str, str], *, refused: bool = False) -> Iterator[ServerEvent]:
     timeout = httpx.Timeout(SILENCE_S)
     accept = {"Accept": "text/event-stream", **headers}
     with http.stream("GET", f"/v1/submissions/{submission}/stream", headers=accept, timeout=timeout) as response:
         if response.status_code >= _FIRST_ERROR:
+            if refused:
+                response.read()
+                raise ApiError.from_response(response)
             return
-        for event in parse_events(lines_of(response.iter_bytes())):
-            if event.event == "submission":
-                yield cast("Submission", json.loads(event.data))
+        yield from parse_events(lines_of(response.iter_bytes()))
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -1,0 +1,64 @@
+"""Withdrawing a submission: its team takes it back before its training is over.
+
+It is an event of the run's own stream, appended at the version that was looked at: so of a withdrawal and the end of the
+training one is first, and the other is refused. What a trainer does until it hears of it comes too late to count.
+"""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+
+from shared.events import Metadata, SubmissionUploaded, SubmissionWithdrawn, TrainingFinished, TrainingStarted
+from shared.http import Problem
+from shared.ledger import ConflictError, NewEvent, append, read_stream
+from shared.runs import run_id_of
+
+#: Trainers report while one withdraws: each report moves the stream on. More than these in a row is a defect.
+MAX_CONFLICTS = 20
+
+
+def withdraw(engine: Engine, submission_id: UUID, user_id: UUID, team_id: UUID, *, is_administrator: bool) -> int:
+    """Withdraw it; returns the position. A second withdrawal is the first one.
+
+    Raises `Problem`: 404 for an unknown submission, 403 for another team's, 409 once its training is over.
+    """
+    for _ in range(MAX_CONFLICTS):
+        try:
+            with engine.begin() as connection:
+                submission = _own_submission(connection, submission_id, team_id, is_administrator=is_administrator)
+                return _withdraw(connection, submission, user_id)
+        except ConflictError:
+            continue
+    raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "The submission changes all the time. Try again in a moment.")
+
+
+def _own_submission(connection: Connection, submission_id: UUID, team_id: UUID, *, is_administrator: bool) -> SubmissionUploaded:
+    stream = read_stream(connection, f"submission-{submission_id}")
+    submission = stream[0].event() if stream else None
+    if not isinstance(submission, SubmissionUploaded):
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown-submission", "There is no submission of this id.")
+    if submission.team_id != team_id and not is_administrator:
+        raise Problem(HTTPStatus.FORBIDDEN, "not-yours", "Only the submission's team and administrators may withdraw it.")
+    return submission
+
+
+def _withdraw(connection: Connection, submission: SubmissionUploaded, user_id: UUID) -> int:
+    run_id = run_id_of(submission.submission_id)
+    stream = read_stream(connection, f"run-{run_id}")
+    events = [recorded.event() for recorded in stream]
+    for recorded, event in zip(stream, events, strict=True):
+        if isinstance(event, SubmissionWithdrawn):
+            return recorded.position
+    if any(isinstance(event, TrainingFinished) for event in events):
+        raise Problem(HTTPStatus.CONFLICT, "training-over", f"{submission.name} can't be withdrawn: its training is over.")
+    withdrawn = SubmissionWithdrawn(
+        run_id=run_id,
+        submission_id=submission.submission_id,
+        challenge_id=submission.challenge_id,
+        user_id=user_id,
+        pool=submission.pool,
+        had_begun=any(isinstance(event, TrainingStarted) for event in events),
+    )
+    metadata = Metadata(correlation_id=str(submission.submission_id), actor_id=user_id)
+    return append(connection, [NewEvent(withdrawn, metadata, len(stream))]).position

@@ -1,0 +1,215 @@
+"""The orchestrator's tables: which jobs wait, which were requested, and how long such jobs take. A projection of the ledger.
+
+They only help to decide whose turn it is. What was decided is in the ledger; these tables can be dropped and made anew.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from services.orchestrator.order import Job, Turns
+from shared.events import (
+    ChallengeCreated,
+    Event,
+    FoldRequested,
+    FoldsShared,
+    FoldTrained,
+    LogPolicy,
+    RecordedEvent,
+    RequestReturned,
+    SubmissionUploaded,
+    SubmissionWithdrawn,
+    TrainingFinished,
+    TrainingRequested,
+    TrainingStarted,
+)
+from shared.ledger import Handlers
+from shared.runs import run_id_of
+
+#: What stands for "no fold" in the tables: a primary key holds no null.
+_FIRST = -1
+#: Weight of the newest job in the mean of how long they take: the last ten or so count.
+_NEWEST_WEIGHT = 0.2
+
+
+@dataclass(frozen=True)
+class TrackedJob:
+    """A job with its times. It waits while `requested_at` is None; `attempt` counts how often it was requested."""
+
+    job: Job
+    attempt: int
+    waiting_since: datetime
+    requested_at: datetime | None
+    started_at: datetime | None
+
+
+def pools_with_jobs(connection: Connection) -> list[str]:
+    """The pools that have anything to do."""
+    rows = connection.execute(
+        text("SELECT DISTINCT pool FROM orchestrator.runs JOIN orchestrator.jobs USING (run_id) ORDER BY 1")
+    )
+    return list(rows.scalars())
+
+
+def tracked_jobs(connection: Connection, pool: str) -> list[TrackedJob]:
+    """Every job of a pool that is not done."""
+    statement = text("SELECT * FROM orchestrator.jobs JOIN orchestrator.runs USING (run_id) WHERE pool = :pool")
+    return [_tracked(row) for row in connection.execute(statement, {"pool": pool})]
+
+
+def turns_of(connection: Connection, pool: str) -> Turns:
+    """When whom was served."""
+    statement = text("SELECT challenge_id, team_id, position FROM orchestrator.turns WHERE pool = :pool")
+    return Turns({(row.challenge_id, row.team_id): row.position for row in connection.execute(statement, {"pool": pool})})
+
+
+def mean_durations(connection: Connection) -> dict[tuple[str, bool], float]:
+    """Seconds that a job takes once begun, by challenge and whether it is a shared fold."""
+    rows = connection.execute(text("SELECT challenge_id, is_shared_fold, seconds FROM orchestrator.durations"))
+    return {(row.challenge_id, row.is_shared_fold): row.seconds for row in rows}
+
+
+def log_policy_of(connection: Connection, challenge_id: str) -> LogPolicy:
+    """What a challenge's teams see of their logs."""
+    statement = text("SELECT log_policy FROM orchestrator.challenges WHERE challenge_id = :challenge_id")
+    return LogPolicy(connection.execute(statement, {"challenge_id": challenge_id}).scalar_one())
+
+
+def _tracked(row: Row[Any]) -> TrackedJob:
+    fold = None if row.fold == _FIRST else row.fold
+    job = Job(row.run_id, fold, row.submission_id, row.challenge_id, row.team_id, row.age)
+    return TrackedJob(job, row.attempt, row.waiting_since, row.requested_at, row.started_at)
+
+
+def when_challenge_created(connection: Connection, event: ChallengeCreated, _recorded: RecordedEvent) -> None:
+    """Remember what its teams see of their logs."""
+    statement = "INSERT INTO orchestrator.challenges VALUES (:challenge_id, :log_policy)"
+    connection.execute(text(statement), {"challenge_id": event.challenge_id, "log_policy": event.log_policy})
+
+
+def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, recorded: RecordedEvent) -> None:
+    """Its run waits."""
+    run = {
+        "run_id": run_id_of(event.submission_id),
+        "submission_id": event.submission_id,
+        "challenge_id": event.challenge_id,
+        "team_id": event.team_id,
+        "pool": event.pool,
+        "age": recorded.position,
+    }
+    connection.execute(
+        text("INSERT INTO orchestrator.runs VALUES (:run_id, :submission_id, :challenge_id, :team_id, :pool, :age)"), run
+    )
+    _add_job(connection, run["run_id"], _FIRST, recorded)
+
+
+def when_requested(connection: Connection, event: TrainingRequested | FoldRequested, recorded: RecordedEvent) -> None:
+    """It is in the pool's queue, and its team has had a turn."""
+    job = {"run_id": event.run_id, "fold": _fold_of(event)}
+    connection.execute(
+        text(
+            "UPDATE orchestrator.jobs SET attempt = :attempt, requested_at = :at, started_at = NULL"
+            " WHERE run_id = :run_id AND fold = :fold"
+        ),
+        {**job, "attempt": event.attempt, "at": recorded.recorded_at},
+    )
+    connection.execute(
+        text(
+            "INSERT INTO orchestrator.turns SELECT pool, challenge_id, team_id, :position FROM orchestrator.runs"
+            " WHERE run_id = :run_id ON CONFLICT (pool, challenge_id, team_id) DO UPDATE SET position = excluded.position"
+        ),
+        {"run_id": event.run_id, "position": recorded.position},
+    )
+
+
+def when_training_started(connection: Connection, event: TrainingStarted, recorded: RecordedEvent) -> None:
+    """It is on a trainer."""
+    connection.execute(
+        text("UPDATE orchestrator.jobs SET started_at = :at WHERE run_id = :run_id AND fold = :fold"),
+        {"run_id": event.run_id, "fold": _FIRST if event.fold is None else event.fold, "at": recorded.recorded_at},
+    )
+
+
+def when_request_returned(connection: Connection, event: RequestReturned, recorded: RecordedEvent) -> None:
+    """It waits again."""
+    connection.execute(
+        text(
+            "UPDATE orchestrator.jobs SET requested_at = NULL, started_at = NULL, waiting_since = :at"
+            " WHERE run_id = :run_id AND fold = :fold"
+        ),
+        {"run_id": event.run_id, "fold": _FIRST if event.fold is None else event.fold, "at": recorded.recorded_at},
+    )
+
+
+def when_folds_shared(connection: Connection, event: FoldsShared, recorded: RecordedEvent) -> None:
+    """The first request is done; each of these folds waits."""
+    _finish_job(connection, event.run_id, _FIRST, recorded)
+    for fold in event.folds:
+        _add_job(connection, event.run_id, fold, recorded)
+
+
+def when_fold_trained(connection: Connection, event: FoldTrained, recorded: RecordedEvent) -> None:
+    """If it was a job of its own, it is done."""
+    _finish_job(connection, event.run_id, event.fold, recorded)
+
+
+def when_over(connection: Connection, event: TrainingFinished | SubmissionWithdrawn, recorded: RecordedEvent) -> None:
+    """Nothing of the run waits any more."""
+    if isinstance(event, TrainingFinished):
+        _finish_job(connection, event.run_id, _FIRST, recorded)
+    connection.execute(text("DELETE FROM orchestrator.runs WHERE run_id = :run_id"), {"run_id": event.run_id})
+
+
+def _fold_of(event: Event) -> int:
+    return event.fold if isinstance(event, FoldRequested) else _FIRST
+
+
+def _add_job(connection: Connection, run_id: object, fold: int, recorded: RecordedEvent) -> None:
+    # A run that was withdrawn meanwhile has no row, and so no jobs.
+    connection.execute(
+        text(
+            "INSERT INTO orchestrator.jobs (run_id, fold, waiting_since)"
+            " SELECT run_id, :fold, :at FROM orchestrator.runs WHERE run_id = :run_id"
+        ),
+        {"run_id": run_id, "fold": fold, "at": recorded.recorded_at},
+    )
+
+
+def _finish_job(connection: Connection, run_id: UUID, fold: int, recorded: RecordedEvent) -> None:
+    """Remove a job, and take its time into the mean if it had begun."""
+    done = connection.execute(
+        text("DELETE FROM orchestrator.jobs WHERE run_id = :run_id AND fold = :fold RETURNING started_at"),
+        {"run_id": run_id, "fold": fold},
+    ).one_or_none()
+    if done is None or done.started_at is None:
+        return
+    connection.execute(
+        text(
+            "INSERT INTO orchestrator.durations AS d SELECT challenge_id, :is_shared_fold, :seconds FROM orchestrator.runs"
+            " WHERE run_id = :run_id ON CONFLICT (challenge_id, is_shared_fold)"
+            " DO UPDATE SET seconds = d.seconds + :weight * (excluded.seconds - d.seconds)"
+        ),
+        {
+            "run_id": run_id,
+            "is_shared_fold": fold != _FIRST,
+            "seconds": (recorded.recorded_at - done.started_at).total_seconds(),
+            "weight": _NEWEST_WEIGHT,
+        },
+    )
+
+
+HANDLERS: Handlers = {
+    ChallengeCreated: when_challenge_created,
+    SubmissionUploaded: when_submission_uploaded,
+    TrainingRequested: when_requested,
+    FoldRequested: when_requested,
+    TrainingStarted: when_training_started,
+    RequestReturned: when_request_returned,
+    FoldsShared: when_folds_shared,
+    FoldTrained: when_fold_trained,
+    TrainingFinished: when_over,
+    SubmissionWithdrawn: when_over,
+}

@@ -1,0 +1,100 @@
+"""Requesting the jobs whose turn has come: `TrainingRequested` and `FoldRequested`.
+
+Under faults: the tables are only read here; what is requested is appended, and the projection takes it in like any event. Two
+orchestrators, or one that read its tables before its own last append was in them, choose the same jobs: the ids are derived
+and the streams' versions expected, so the later one appends nothing and looks again.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine, text
+
+from services.orchestrator.jobs import TrackedJob, log_policy_of, tracked_jobs, turns_of
+from services.orchestrator.order import Job, next_jobs
+from services.orchestrator.run import Run
+from services.orchestrator.runs import load_run
+from shared.events import FoldRequested, LogPolicy, SubmissionUploaded, TrainingRequested
+from shared.ledger import ConflictError, DuplicateEventError, NewEvent, append, derived_id, read_stream
+from shared.prepared_problems import find_prepared
+from shared.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+def release(engine: Engine, pool: str, slots: int) -> int:
+    """Request what fits into a pool with so many slots; returns how many jobs that were, 0 also if another was quicker."""
+    try:
+        with engine.begin() as connection:
+            # Nobody takes anything into these tables, or releases, until this is done.
+            connection.execute(text("SELECT FROM orchestrator.checkpoint FOR UPDATE"))
+            events: list[NewEvent] = []
+            for each in _chosen(connection, pool, slots):
+                earlier = sum(event.event.stream == f"run-{each.job.run_id}" for event in events)
+                request = _request(connection, each, earlier)
+                events += [] if request is None else [request]
+            if events:
+                append(connection, events)
+    except (ConflictError, DuplicateEventError):
+        return 0
+    return len(events)
+
+
+def _chosen(connection: Connection, pool: str, slots: int) -> Sequence[TrackedJob]:
+    jobs = {each.job: each for each in tracked_jobs(connection, pool)}
+    waiting = [job for job, each in jobs.items() if each.requested_at is None]
+    if not waiting:
+        return ()
+    under_way = [job for job, each in jobs.items() if each.requested_at is not None]
+    return [jobs[job] for job in next_jobs(waiting, under_way, turns_of(connection, pool), slots)]
+
+
+def _request(connection: Connection, tracked: TrackedJob, earlier: int) -> NewEvent | None:
+    """What requests a job; `earlier` events of its run are appended before it."""
+    job, attempt = tracked.job, tracked.attempt + 1
+    found = load_run(connection, job.run_id)
+    if found is None:
+        return _first_request(connection, job)
+    run, metadata = found
+    if run.finished is not None:
+        # The tables will hear of it.
+        return None
+    event = _again(run, job, attempt)
+    return NewEvent(event, metadata, run.version + earlier, id=derived_id(job.run_id, *_named(job), "requested", attempt))
+
+
+def _named(job: Job) -> tuple[object, ...]:
+    return () if job.fold is None else (job.fold,)
+
+
+def _again(run: Run, job: Job, attempt: int) -> TrainingRequested | FoldRequested:
+    if job.fold is None:
+        return run.request.model_copy(update={"attempt": attempt})
+    return FoldRequested.model_validate({**run.request.model_dump(), "attempt": attempt, "fold": job.fold})
+
+
+def _first_request(connection: Connection, job: Job) -> NewEvent | None:
+    recorded = read_stream(connection, f"submission-{job.submission_id}")[0]
+    submission = recorded.event()
+    if not isinstance(submission, SubmissionUploaded):
+        raise TypeError(f"the stream of submission {job.submission_id} begins with {recorded.type}")
+    prepared = find_prepared(connection, submission.problem_id, submission.problem_version)
+    if prepared is None:
+        # ingest takes submissions only for prepared problems, which it knows from this same ledger.
+        log.error("problem_not_prepared", submission_id=str(job.submission_id), problem=submission.problem_id)
+        return None
+    shows_logs = log_policy_of(connection, job.challenge_id) is LogPolicy.FULL
+    request = TrainingRequested(
+        run_id=job.run_id,
+        submission_id=job.submission_id,
+        challenge_id=job.challenge_id,
+        attempt=1,
+        pool=submission.pool,
+        bundle_digest=submission.bundle_digest,
+        manifest_digest=prepared.manifest_digest,
+        environment_digest=prepared.environment_digest,
+        n_folds=prepared.n_folds,
+        limits=submission.limits,
+        live_log_bytes=submission.limits.log_limit_bytes if shows_logs else 0,
+    )
+    # Version 0: a withdrawal that comes first is the first event of this stream, and this one is then refused.
+    return NewEvent(request, recorded.metadata.caused_by(recorded), 0, id=derived_id(job.run_id, "requested", 1))

@@ -1,0 +1,139 @@
+"""Keeps every pool's queue filled, in fair order, and says where each submission stands.
+
+One loop: take in what the ledger holds, request what fits, tell the queue's state. It is woken by events and reports, and looks
+by itself every second: so a ring that is lost delays by that, and slots that come or go are noticed.
+"""
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime
+
+from prometheus_client import Gauge
+from sqlalchemy import Engine
+
+from services.orchestrator.estimate import queue_places
+from services.orchestrator.jobs import TrackedJob, mean_durations, pools_with_jobs, tracked_jobs, turns_of
+from services.orchestrator.lost import LostWork
+from services.orchestrator.release import release
+from services.orchestrator.trainers import Trainers
+from shared.bus.consumer import worth_waiting_for
+from shared.bus.telemetry import QueueSnapshot, Whisperer
+from shared.events import Service
+from shared.ledger import Projection
+from shared.telemetry import Readiness, get_logger
+
+log = get_logger(__name__)
+
+LOOK_S = 1.0
+#: Places in the queue are said at most so often: with thousands that wait they are long.
+_TELL_S = 0.5
+
+BACKLOG = Gauge("palio_pool_backlog", "Jobs that wait, or are requested and not begun", ["pool"])
+UNDER_WAY = Gauge("palio_pool_under_way", "Jobs that trainers have begun", ["pool"])
+OLDEST = Gauge("palio_pool_oldest_wait_seconds", "Seconds that the oldest job that has not begun has waited", ["pool"])
+
+
+class Scheduler:
+    """Says whose turn it is. One task runs it; others ring it."""
+
+    def __init__(self, engine: Engine, projection: Projection, trainers: Trainers, lost: LostWork, readiness: Readiness) -> None:
+        self._engine = engine
+        self._projection = projection
+        self._trainers = trainers
+        self._lost = lost
+        self._readiness = readiness
+        self._woken = asyncio.Event()
+        self._moved = asyncio.Condition()
+        self._position = 0
+        self._told: dict[str, QueueSnapshot] = {}
+        self._told_at = 0.0
+        self._pools: dict[str, dict[str, object]] = {}
+
+    def wake(self) -> None:
+        """Look soon whether there is something to request."""
+        self._woken.set()
+
+    async def ring(self, position: int) -> None:
+        """Returns once what the ledger holds up to this position has had its effect."""
+        self.wake()
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._position >= position)
+
+    async def run(self, whisperer: Whisperer) -> None:
+        """Schedule until cancelled. A server that is away is waited for."""
+        while True:
+            self._woken.clear()
+            try:
+                position = await asyncio.to_thread(self._take_in_and_release)
+                await self._tell(whisperer)
+            except Exception as error:
+                if not worth_waiting_for(error):
+                    raise
+                log.warning("waiting", part="scheduler", error=repr(error))
+                self._readiness.blocked("scheduler", f"trying again: {type(error).__name__}")
+                await asyncio.sleep(LOOK_S)
+                continue
+            self._readiness.clear("scheduler")
+            async with self._moved:
+                self._position = position
+                self._moved.notify_all()
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._woken.wait()
+            except TimeoutError:
+                await self._lost.look()
+
+    def state(self) -> bytes:
+        """Every pool's backlog and capacity as JSON, for a scaler."""
+        return json.dumps({"pools": self._pools}).encode()
+
+    def _take_in_and_release(self) -> int:
+        position = self._projection.catch_up()
+        with self._engine.connect() as connection:
+            pools = pools_with_jobs(connection)
+        for pool in pools:
+            if release(self._engine, pool, self._trainers.slots_to_fill(pool)):
+                # What was requested just now counts when the places are told.
+                position = self._projection.catch_up()
+        return position
+
+    async def _tell(self, whisperer: Whisperer) -> None:
+        if time.monotonic() - self._told_at < _TELL_S:
+            return
+        self._told_at = time.monotonic()
+        for snapshot in await asyncio.to_thread(self._snapshots):
+            # Said again though nothing changed: whoever started meanwhile has not heard it. An empty queue is said once.
+            if snapshot.places or self._told.get(snapshot.pool) != snapshot:
+                await whisperer.say(snapshot, Service.ORCHESTRATOR)
+            self._told[snapshot.pool] = snapshot
+
+    def _snapshots(self) -> list[QueueSnapshot]:
+        snapshots = []
+        now = datetime.now(UTC)
+        with self._engine.connect() as connection:
+            durations = mean_durations(connection)
+            for pool in sorted({*pools_with_jobs(connection), *self._trainers.pools(), *self._told}):
+                jobs = tracked_jobs(connection, pool)
+                self._note(pool, jobs, now)
+                slots = self._trainers.capacity(pool).slots
+                places = queue_places(jobs, turns_of(connection, pool), durations, slots, now)
+                snapshots.append(QueueSnapshot(pool=pool, places=places))
+        return snapshots
+
+    def _note(self, pool: str, jobs: list[TrackedJob], now: datetime) -> None:
+        """Keep a pool's figures for metrics and the scaler."""
+        idle = [each for each in jobs if each.started_at is None]
+        oldest_s = max(((now - each.waiting_since).total_seconds() for each in idle), default=0.0)
+        capacity = self._trainers.capacity(pool)
+        BACKLOG.labels(pool).set(len(idle))
+        UNDER_WAY.labels(pool).set(len(jobs) - len(idle))
+        OLDEST.labels(pool).set(oldest_s)
+        self._pools[pool] = {
+            "backlog": len(idle),
+            "under_way": len(jobs) - len(idle),
+            "oldest_wait_s": round(max(oldest_s, 0.0), 3),
+            "trainers": capacity.trainers,
+            "slots": capacity.slots,
+            "busy_slots": capacity.busy_slots,
+        }

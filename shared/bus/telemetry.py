@@ -1,0 +1,182 @@
+"""What is said in passing, by `palio.telemetry` and `palio.control`: transient, unconfirmed, never acknowledged.
+
+Losing any of it loses nothing: heartbeats and queue positions are said again, log lines are in the log that is stored, and
+what a command ends would end by itself. So nothing here may decide what becomes a fact.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Literal
+from uuid import UUID, uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection
+from pydantic import Field, TypeAdapter, ValidationError
+
+from shared.bus.connection import get_exchange
+from shared.bus.reports import WORDS
+from shared.bus.topology import CONTROL, ORCHESTRATOR_KEYS, TELEMETRY
+from shared.events import Payload, Service
+from shared.telemetry import get_logger
+
+log = get_logger(__name__)
+
+#: Words of a trainer are bounded, since it may lie.
+MAX_LINES_CHARS = 20_000
+#: A reader that is slow loses the oldest.
+_MAX_QUEUED = 5_000
+
+
+class Held(Payload):
+    """A request that a trainer holds: a run's first, or (`fold`) one of its shared folds."""
+
+    run_id: UUID
+    fold: int | None
+
+
+class Heartbeat(Payload):
+    """A trainer lives, with so many slots, and holds these requests."""
+
+    kind: Literal["heartbeat"] = "heartbeat"
+    trainer: str = Field(max_length=200, pattern=WORDS)
+    slots: int = Field(ge=0, le=10_000)
+    busy_slots: int = Field(ge=0, le=10_000)
+    #: It takes no new work.
+    is_draining: bool
+    held: tuple[Held, ...] = Field(max_length=10_000)
+
+
+class LogLines(Payload):
+    """Something that a submission has just printed on one fold."""
+
+    kind: Literal["log"] = "log"
+    submission_id: UUID
+    fold: int = Field(ge=0)
+    text: str = Field(max_length=MAX_LINES_CHARS)
+
+
+class QueuePlace(Payload):
+    """Where a submission stands in its pool's queue; the first is 1. The wait is None while nobody can tell."""
+
+    submission_id: UUID
+    position: int = Field(ge=1)
+    estimated_wait_s: float | None = Field(ge=0)
+
+
+class QueueSnapshot(Payload):
+    """A pool's queue as the orchestrator sees it: the places of all whose training has not begun."""
+
+    kind: Literal["queue"] = "queue"
+    pool: str
+    places: tuple[QueuePlace, ...]
+
+
+AnyTelemetry = Heartbeat | LogLines | QueueSnapshot
+_TELEMETRY: TypeAdapter[AnyTelemetry] = TypeAdapter(Annotated[AnyTelemetry, Field(discriminator="kind")])
+
+
+class EndRun(Payload):
+    """To all trainers: this run is over, end what you run of it. It was withdrawn, or one of its folds failed."""
+
+    kind: Literal["end-run"] = "end-run"
+    run_id: UUID
+
+
+class Whisperer:
+    """Says things in passing, with one topic prefix: a pool's name, or the orchestrator's."""
+
+    def __init__(self, telemetry: AbstractExchange, prefix: str) -> None:
+        self._telemetry = telemetry
+        self._prefix = prefix
+
+    @classmethod
+    async def open(cls, connection: AbstractRobustConnection, prefix: str) -> "Whisperer":
+        """On a channel of its own, without confirms."""
+        channel = await connection.channel(publisher_confirms=False)
+        return cls(await get_exchange(channel, TELEMETRY), prefix)
+
+    async def say(self, said: AnyTelemetry, user: str) -> None:
+        """Say it; whoever listens hears it. Raises what a broker that is away raises."""
+        await self._telemetry.publish(_message(said, user), routing_key=f"{self._prefix}.{said.kind}", mandatory=False)
+
+
+def _message(said: Payload, user: str) -> aio_pika.Message:
+    # The broker refuses another name than the one that this connection logged in with.
+    return aio_pika.Message(said.model_dump_json().encode(), user_id=user, content_type="application/json", expiration=30)
+
+
+async def hear_telemetry(
+    connection: AbstractRobustConnection,
+    service: Service,
+    routing_keys: tuple[str, ...],
+    heard: Callable[[AnyTelemetry, str], Awaitable[None]],
+) -> None:
+    """From now on, call `heard` with what is said under these keys, and the user who said it, as the broker has verified."""
+    queue = await _own_queue(connection, f"{service}.telemetry", TELEMETRY, routing_keys)
+
+    async def take(message: AbstractIncomingMessage) -> None:
+        try:
+            said = _TELEMETRY.validate_json(message.body)
+        except ValidationError:
+            log.warning("senseless_telemetry", user=message.user_id, routing_key=message.routing_key)
+            return
+        # A pool's name in the key is what the broker lets this user write: both say who speaks.
+        is_orchestrator = (message.user_id or "") == Service.ORCHESTRATOR.value
+        if isinstance(said, QueueSnapshot) == is_orchestrator:
+            await heard(said, message.user_id or "")
+
+    await queue.consume(take, no_ack=True)
+
+
+async def hear_commands(connection: AbstractRobustConnection, pool: str, heard: Callable[[EndRun], Awaitable[None]]) -> None:
+    """From now on, call `heard` with each command to trainers."""
+    queue = await _own_queue(connection, f"trainer.{pool}.control", CONTROL, ("",))
+
+    async def take(message: AbstractIncomingMessage) -> None:
+        try:
+            command = EndRun.model_validate_json(message.body)
+        except ValidationError:
+            log.warning("senseless_command", user=message.user_id)
+            return
+        await heard(command)
+
+    await queue.consume(take, no_ack=True)
+
+
+async def _own_queue(
+    connection: AbstractRobustConnection, prefix: str, exchange: str, routing_keys: tuple[str, ...]
+) -> aio_pika.abc.AbstractQueue:
+    """A queue of this process, which goes with its connection and is made again with it."""
+    channel = await connection.channel()
+    queue = await channel.declare_queue(
+        f"{prefix}.{uuid4().hex[:12]}",
+        exclusive=True,
+        auto_delete=True,
+        arguments={"x-max-length": _MAX_QUEUED, "x-overflow": "drop-head"},
+    )
+    source = await get_exchange(channel, exchange)
+    for key in routing_keys:
+        await queue.bind(source, key)
+    return queue
+
+
+class Commander:
+    """Tells all trainers at once."""
+
+    def __init__(self, control: AbstractExchange) -> None:
+        self._control = control
+
+    @classmethod
+    async def open(cls, connection: AbstractRobustConnection) -> "Commander":
+        """On a channel of its own, without confirms: nobody may be listening."""
+        channel = await connection.channel(publisher_confirms=False)
+        return cls(await get_exchange(channel, CONTROL))
+
+    async def end_run(self, run_id: UUID) -> None:
+        """A run is over. Raises what a broker that is away raises."""
+        await self._control.publish(_message(EndRun(run_id=run_id), Service.ORCHESTRATOR), routing_key="", mandatory=False)
+
+
+#: Keys under which the orchestrator speaks of queues, and trainers of any pool of themselves and of their logs.
+QUEUE_KEY = f"{ORCHESTRATOR_KEYS}.queue"
+HEARTBEAT_KEY = "*.heartbeat"
+LOG_KEY = "*.log"

@@ -1,0 +1,248 @@
+"""Jobs: from the ledger into the tables, from there in fair order into requests, until the run is over."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+
+from services.orchestrator.jobs import HANDLERS, mean_durations, tracked_jobs
+from services.orchestrator.lost import LostWork
+from services.orchestrator.release import release
+from services.orchestrator.run import decide
+from services.orchestrator.runs import decide_and_append
+from services.orchestrator.trainers import Trainers
+from shared.bus.reports import AnyReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
+from shared.bus.telemetry import Heartbeat, Held
+from shared.events import (
+    Event,
+    FoldRequested,
+    FoldUsage,
+    Metadata,
+    ProblemPrepared,
+    RecordedEvent,
+    SubmissionUploaded,
+    SubmissionWithdrawn,
+    TrainingRequested,
+)
+from shared.ledger import NewEvent, Projection, append, read_after
+from shared.runs import run_id_of
+from shared.telemetry import Readiness
+from tests.support.goldens import golden
+
+METADATA = Metadata(correlation_id="a test")
+POOL = "default"
+N_FOLDS = 4
+USAGE = FoldUsage(train_time_s=1, valid_time_s=0, test_time_s=0, peak_memory_bytes=1)
+
+
+class Desk:
+    """One orchestrator's hands on a real ledger, and what people and trainers do."""
+
+    def __init__(self, engine_of: Callable[[str], Engine]) -> None:
+        self.engine = engine_of("orchestrator")
+        self._ingest = engine_of("ingest")
+        self.projection = Projection("orchestrator", self.engine, HANDLERS, Readiness())
+        prepared = golden("ProblemPrepared")
+        assert isinstance(prepared, ProblemPrepared)
+        with engine_of("scorer").begin() as connection:
+            append(connection, [NewEvent(prepared.model_copy(update={"n_folds": N_FOLDS}), METADATA)])
+        self._append(golden("ChallengeCreated"))
+
+    def upload(self, team: UUID) -> UUID:
+        """A submission of a team; returns its id."""
+        submission = golden("SubmissionUploaded")
+        assert isinstance(submission, SubmissionUploaded)
+        new = submission.model_copy(update={"submission_id": uuid4(), "team_id": team})
+        self._append(new)
+        return new.submission_id
+
+    def withdraw(self, submission: UUID) -> None:
+        """Its team takes it back."""
+        event = golden("SubmissionWithdrawn")
+        assert isinstance(event, SubmissionWithdrawn)
+        self._append(event.model_copy(update={"submission_id": submission, "run_id": run_id_of(submission)}))
+
+    def release(self, slots: int) -> list[Event]:
+        """Take in what happened, and request; returns what was requested, in order."""
+        before = len(self.events())
+        self.projection.catch_up()
+        release(self.engine, POOL, slots)
+        self.projection.catch_up()
+        return [each.event() for each in self.events()[before:]]
+
+    def report(self, report: AnyReport) -> None:
+        """A trainer says it."""
+        decide_and_append(self.engine, report.run_id, lambda run: decide(run, report, POOL, 3))
+
+    def events(self) -> list[RecordedEvent]:
+        """The whole ledger."""
+        with self.engine.connect() as connection:
+            return read_after(connection, 0, 10_000)
+
+    def jobs(self) -> set[tuple[UUID, int | None]]:
+        """What is not done, by submission and fold."""
+        self.projection.catch_up()
+        with self.engine.connect() as connection:
+            return {(each.job.submission_id, each.job.fold) for each in tracked_jobs(connection, POOL)}
+
+    def _append(self, event: Event) -> None:
+        with self._ingest.begin() as connection:
+            append(connection, [NewEvent(event, METADATA)])
+
+
+@pytest.fixture
+def desk(engine_of: Callable[[str], Engine]) -> Desk:
+    return Desk(engine_of)
+
+
+def about(submission: UUID, attempt: int = 1) -> dict[str, object]:
+    return {"run_id": run_id_of(submission), "submission_id": submission, "attempt": attempt, "execution_id": uuid4()}
+
+
+def started(submission: UUID, fold: int | None = None) -> StartedReport:
+    return StartedReport.model_validate({**about(submission), "trainer": "t", "shared_fold": fold})
+
+
+def trained(submission: UUID, fold: int) -> FoldTrainedReport:
+    more = {"fold": fold, "predictions_digest": f"{fold:064x}", "log_digest": "0" * 64, "usage": USAGE}
+    return FoldTrainedReport.model_validate({**about(submission), **more})
+
+
+def slow(submission: UUID) -> SlowReport:
+    return SlowReport.model_validate(about(submission))
+
+
+def returned(submission: UUID, fold: int | None, reason: Literal["redelivered", "stopping"]) -> ReturnedReport:
+    return ReturnedReport.model_validate({**about(submission), "shared_fold": fold, "reason": reason, "words": ""})
+
+
+def test_only_as_many_are_requested_as_slots_can_use_and_another_teams_first_overtakes(desk: Desk) -> None:
+    one, other = uuid4(), uuid4()
+    mine = [desk.upload(one) for _ in range(5)]
+    requested = desk.release(slots=1)
+    assert [each.submission_id for each in requested if isinstance(each, TrainingRequested)] == mine[:2]
+    late = desk.upload(other)
+    assert desk.release(slots=1) == []
+    for fold in range(N_FOLDS):
+        desk.report(trained(mine[0], fold))
+    requested = desk.release(slots=1)
+    assert [each.submission_id for each in requested if isinstance(each, TrainingRequested)] == [late]
+
+
+def test_what_is_withdrawn_while_it_waits_is_never_requested(desk: Desk) -> None:
+    first, second, third = (desk.upload(uuid4()) for _ in range(3))
+    desk.release(slots=1)
+    desk.withdraw(third)
+    desk.withdraw(first)
+    assert desk.jobs() == {(second, None)}
+    assert desk.release(slots=1) == []
+
+
+def test_what_is_withdrawn_right_before_it_is_requested_is_not_requested(desk: Desk) -> None:
+    submission = desk.upload(uuid4())
+    desk.projection.catch_up()
+    desk.withdraw(submission)
+    assert release(desk.engine, POOL, 1) == 0
+    assert desk.release(slots=1) == []
+    assert desk.jobs() == set()
+
+
+def test_slow_folds_are_requested_one_by_one_and_the_last_one_finishes_the_run(desk: Desk) -> None:
+    submission = desk.upload(uuid4())
+    desk.release(slots=1)
+    desk.report(started(submission))
+    desk.report(trained(submission, 0))
+    desk.report(slow(submission))
+    assert desk.jobs() == {(submission, 1), (submission, 2), (submission, 3)}
+    requested = [each.fold for each in desk.release(slots=1) if isinstance(each, FoldRequested)]
+    assert requested == [1, 2]
+    for fold in (1, 2):
+        desk.report(started(submission, fold))
+        desk.report(trained(submission, fold))
+    [last] = desk.release(slots=1)
+    assert isinstance(last, FoldRequested)
+    assert last.fold == 3
+    desk.report(trained(submission, 3))
+    assert desk.jobs() == set()
+    assert [each.type for each in desk.events()][-1] == "TrainingFinished"
+    with desk.engine.connect() as connection:
+        assert set(mean_durations(connection)) == {("iris", False), ("iris", True)}
+
+
+def test_a_request_that_comes_back_waits_and_is_requested_as_the_next_attempt(desk: Desk) -> None:
+    submission = desk.upload(uuid4())
+    desk.release(slots=1)
+    desk.report(returned(submission, None, "stopping"))
+    [again] = desk.release(slots=1)
+    assert isinstance(again, TrainingRequested)
+    assert again.attempt == 2
+
+
+def lost_work(desk: Desk, trainers: Trainers, ready: int = 0) -> LostWork:
+    async def ready_messages(_pool: str) -> int:
+        return ready
+
+    return LostWork(desk.engine, trainers, ready_messages, max_attempts=3, lost_after_s=0.05)
+
+
+async def look_for_a_while(lost: LostWork, trainers: Trainers, beat: Heartbeat | None) -> int:
+    """Look as often as it takes to be sure."""
+    found = 0
+    for _ in range(10):
+        if beat is not None:
+            await trainers.hear(beat, f"trainer-{POOL}")
+        found += await lost.look()
+        await asyncio.sleep(0.02)
+    return found
+
+
+def heartbeat(*held: Held) -> Heartbeat:
+    return Heartbeat(trainer="t", slots=1, busy_slots=0, is_draining=False, held=held)
+
+
+async def test_a_request_that_neither_queue_nor_trainer_holds_is_made_again(desk: Desk) -> None:
+    submission = desk.upload(uuid4())
+    desk.release(slots=1)
+    trainers = Trainers()
+    assert await look_for_a_while(lost_work(desk, trainers), trainers, heartbeat()) == 1
+    [again] = desk.release(slots=1)
+    assert isinstance(again, TrainingRequested)
+    assert (again.submission_id, again.attempt) == (submission, 2)
+
+
+@pytest.mark.parametrize("reason", ["held", "ready", "no trainer"])
+async def test_what_somebody_holds_or_nobody_could_have_taken_is_not_lost(desk: Desk, reason: str) -> None:
+    submission = desk.upload(uuid4())
+    desk.release(slots=1)
+    trainers = Trainers()
+    held = heartbeat(Held(run_id=run_id_of(submission), fold=None)) if reason == "held" else heartbeat()
+    lost = lost_work(desk, trainers, ready=1 if reason == "ready" else 0)
+    assert await look_for_a_while(lost, trainers, None if reason == "no trainer" else held) == 0
+
+
+def test_the_tables_can_be_made_anew_from_the_ledger(desk: Desk) -> None:
+    submissions = [desk.upload(uuid4()) for _ in range(3)]
+    desk.release(slots=1)
+    desk.report(started(submissions[0]))
+    desk.report(trained(submissions[0], 0))
+    desk.report(slow(submissions[0]))
+    desk.withdraw(submissions[1])
+    desk.release(slots=1)
+    before = table_contents(desk)
+    with desk.engine.begin() as connection:
+        for table in ("jobs", "runs", "turns", "durations", "challenges"):
+            connection.execute(text(f"DELETE FROM orchestrator.{table}"))
+        connection.execute(text("UPDATE orchestrator.checkpoint SET position = 0"))
+    assert table_contents(desk) == before
+
+
+def table_contents(desk: Desk) -> dict[str, list[str]]:
+    desk.projection.catch_up()
+    with desk.engine.connect() as connection:
+        return {
+            table: sorted(str(row) for row in connection.execute(text(f"SELECT * FROM orchestrator.{table}")))
+            for table in ("jobs", "runs", "turns", "durations", "challenges")
+        }

@@ -1,0 +1,59 @@
+"""What is said in passing: kept in bounds, and told to whoever looks at that submission."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+from services.leaderboard.live import MAX_CHARS, MAX_SUBMISSIONS, Live
+from shared.bus.telemetry import MAX_LINES_CHARS, LogLines, QueuePlace, QueueSnapshot
+
+
+def snapshot(*submissions: UUID, pool: str = "default") -> QueueSnapshot:
+    places = tuple(
+        QueuePlace(submission_id=submission, position=number, estimated_wait_s=10.0 * number)
+        for number, submission in enumerate(submissions, start=1)
+    )
+    return QueueSnapshot(pool=pool, places=places)
+
+
+async def test_the_newest_places_of_each_pool_count() -> None:
+    live, first, second, elsewhere = Live(), uuid4(), uuid4(), uuid4()
+    await live.hear(snapshot(first, second), "orchestrator")
+    await live.hear(snapshot(elsewhere, pool="gpu"), "orchestrator")
+    place = live.place(second)
+    assert place is not None
+    assert (place.position, place.estimated_wait_s) == (2, 20.0)
+    await live.hear(snapshot(second), "orchestrator")
+    assert live.place(first) is None
+    moved = live.place(second)
+    assert moved is not None
+    assert moved.position == 1
+    assert live.place(elsewhere) is not None
+
+
+async def test_who_watches_a_submission_is_woken_by_its_lines_and_its_place_and_by_nothing_else() -> None:
+    live, mine, other = Live(), uuid4(), uuid4()
+    with live.watching(mine) as watcher:
+        await live.hear(LogLines(submission_id=other, fold=0, text="not mine"), "trainer-default")
+        await live.hear(snapshot(other), "orchestrator")
+        waiting = asyncio.ensure_future(watcher.wait())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await live.hear(LogLines(submission_id=mine, fold=1, text="epoch 1\n"), "trainer-default")
+        await waiting
+        assert [(each.fold, each.text) for each in watcher.take()] == [(1, "epoch 1\n")]
+        await live.hear(snapshot(other, mine), "orchestrator")
+        await watcher.wait()
+        assert watcher.take() == []
+    assert live.text(mine, 1) == "epoch 1\n"
+
+
+async def test_what_is_printed_without_end_is_kept_in_bounds() -> None:
+    live, mine = Live(), uuid4()
+    with live.watching(mine) as watcher:
+        for _ in range(20):
+            await live.hear(LogLines(submission_id=mine, fold=0, text="x" * MAX_LINES_CHARS), "trainer-default")
+        assert len(live.text(mine, 0)) == MAX_CHARS
+        assert sum(len(each.text) for each in watcher.take()) <= MAX_CHARS + MAX_LINES_CHARS
+    for _ in range(MAX_SUBMISSIONS):
+        await live.hear(LogLines(submission_id=uuid4(), fold=0, text="y"), "trainer-default")
+    assert live.text(mine, 0) == ""
