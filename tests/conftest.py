@@ -4,9 +4,10 @@ All of it starts when a test first asks for it, so that unit tests start nothing
 """
 
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from sqlalchemy import Engine
 
 from deploy.local.services import ROOT, WHEEL_FOLDER
 from deploy.local.stack import Stack
+from palio.client import Client
 from shared.artefacts import Bucket, Store
 from shared.database import make_engine
 from shared.settings import DatabaseSettings, StoreSettings
 from tests.support.databases import copied_database, migrated_database
+from tests.support.people import KITS, Person, publish
 from tests.support.servers import Servers, local_servers
 
 # Properties are checked, never how long that takes: the machine may be busy.
@@ -43,10 +46,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @contextmanager
-def temporary_stack(name: str) -> Iterator[Stack]:
+def temporary_stack(name: str, other_pools: Sequence[str] = ()) -> Iterator[Stack]:
     """A stack in a folder that is removed; its logs are kept in `.palio/test-logs/`."""
     folder = Path(tempfile.mkdtemp(prefix=f"palio-{name}-"))
-    stack = Stack(folder, durable=False)
+    stack = Stack(folder, other_pools=other_pools, durable=False)
     try:
         with stack:
             yield stack
@@ -156,11 +159,57 @@ def store_of(servers: Servers) -> Callable[[str], Store]:
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Stack]:
-    """A whole platform with all services and the front door, at `platform.origin`."""
+    """A whole platform with all services and the front door, at `platform.origin`.
+
+    Its trainer serves pool `default`. Pool `ordinary` waits for the trainer of an ordinary user that attacks are tried on, and
+    pool `unserved` for nobody: what is submitted there stays queued.
+    """
     if not list(WHEEL_FOLDER.glob("palio-*.whl")):
         pytest.fail("dist/ holds no palio wheel: run script/test, which builds it")
-    with temporary_stack("platform") as stack:
+    with temporary_stack("platform", ("ordinary", "unserved")) as stack:
         stack.start_servers()
         stack.migrate()
         stack.start_services()
         yield stack
+
+
+@pytest.fixture(scope="session")
+def register(platform: Stack) -> Iterator[Callable[[str], Person]]:
+    """Registers people; their clients are closed at the end."""
+    people: list[Person] = []
+
+    def register(name: str) -> Person:
+        email, password = f"{name}@example.org", secrets.token_urlsafe(12)
+        with Client(platform.origin) as nobody:
+            nobody.register(name, email, password)
+            token = nobody.login(name, password)["token"]
+        people.append(Person(name, email, Client(platform.origin, token), token))
+        return people[-1]
+
+    yield register
+    for person in people:
+        person.client.close()
+
+
+@pytest.fixture(scope="session")
+def organiser(platform: Stack, register: Callable[[str], Person]) -> Person:
+    """An administrator."""
+    person = register("organiser")
+    platform.appoint_administrator(person.name)
+    return person
+
+
+@pytest.fixture(scope="session")
+def challenge_of(organiser: Person) -> Callable[[str], str]:
+    """The open challenge on one of the kits, published at first use."""
+    made: dict[str, str] = {}
+
+    def challenge_of(kit: str) -> str:
+        if kit not in made:
+            problem = publish(organiser.client, kit, KITS[kit])
+            assert problem["state"] == "prepared", problem
+            organiser.client.create_challenge(kit, f"The {kit} challenge", kit)
+            made[kit] = kit
+        return made[kit]
+
+    return challenge_of

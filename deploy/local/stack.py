@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -47,18 +47,20 @@ class Stack:
         front_port: int | None = None,
         trainers: int = 1,
         pool: str = "default",
+        other_pools: Sequence[str] = (),
         durable: bool = True,
         settings: Mapping[str, Mapping[str, str]] | None = None,
         report: Callable[[str], None] = lambda _line: None,
     ) -> None:
         """Nothing is touched yet.
 
-        `front_port` is the front door's, or None for a free one; all other ports are free ones. `durable=False` lets a power
-        cut lose data, for tests. `settings` adds settings by service. `report` is told what is unusual about a start.
+        `front_port` is the front door's, or None for a free one; all other ports are free ones. The trainers serve `pool`;
+        `other_pools` are there for trainers that somebody else starts. `durable=False` lets a power cut lose data, for tests.
+        `settings` adds settings by service. `report` is told what is unusual about a start.
         """
         self._folder = StackFolder(folder)
         self.path = self._folder.path
-        self.pools = (pool,)
+        self.pools = (pool, *other_pools)
         self._front_port = front_port
         self._trainers = trainers
         self._durable = durable

@@ -1,118 +1,23 @@
-"""People and kits on a real platform, made once a session."""
+"""What only these tests need of a real platform: a participant, and what `ramp-test` says."""
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.local.stack import Stack
-from palio.client import Client
-from palio.packing import packed_problem
-
-ROOT = Path(__file__).parents[2]
-#: Preparing builds an environment from the package index: minutes on a slow line, seconds with a warm cache.
-PREPARATION_LIMIT_S = 600
-KITS = {"iris": ROOT / "kits/iris", "digits": ROOT / "kits/digits", "ramp_iris": ROOT / "tests/kits/ramp_iris"}
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody who is registered, with a client that carries their token."""
-
-    name: str
-    email: str
-    client: Client
-    token: str
-
-
-@pytest.fixture(scope="session")
-def register(platform: Stack) -> Iterator[Callable[[str], Person]]:
-    """Registers people; their clients are closed at the end."""
-    people: list[Person] = []
-
-    def register(name: str) -> Person:
-        email, password = f"{name}@example.org", secrets.token_urlsafe(12)
-        with Client(platform.origin) as nobody:
-            nobody.register(name, email, password)
-            token = nobody.login(name, password)["token"]
-        people.append(Person(name, email, Client(platform.origin, token), token))
-        return people[-1]
-
-    yield register
-    for person in people:
-        person.client.close()
-
-
-@pytest.fixture(scope="session")
-def organiser(platform: Stack, register: Callable[[str], Person]) -> Person:
-    """An administrator."""
-    person = register("organiser")
-    platform.appoint_administrator(person.name)
-    return person
+from tests.support.people import Person
 
 
 @pytest.fixture(scope="session")
 def ada(register: Callable[[str], Person]) -> Person:
     """A participant."""
     return register("ada")
-
-
-def publish(organiser: Client, problem: str, folder: Path) -> dict[str, object]:
-    """Publish a kit and wait until it is prepared or refused; returns the problem as its organiser sees it."""
-    with packed_problem(folder) as packed:
-        organiser.publish_problem(problem, packed.kit, packed.private)
-    return wait_until_prepared(organiser, problem)
-
-
-def wait_until_prepared(organiser: Client, problem: str) -> dict[str, object]:
-    """The problem once it is prepared or refused."""
-    deadline = time.monotonic() + PREPARATION_LIMIT_S
-    while time.monotonic() < deadline:
-        found = organiser.problem(problem)
-        if found["state"] != "preparing":
-            return dict(found)
-        time.sleep(0.2)
-    raise TimeoutError(f"{problem} was not prepared within {PREPARATION_LIMIT_S} s")
-
-
-@pytest.fixture(scope="session")
-def challenge_of(organiser: Person) -> Callable[[str], str]:
-    """The open challenge on one of the kits, published at first use."""
-    made: dict[str, str] = {}
-
-    def challenge_of(kit: str) -> str:
-        if kit not in made:
-            problem = publish(organiser.client, kit, KITS[kit])
-            assert problem["state"] == "prepared", problem
-            organiser.client.create_challenge(kit, f"The {kit} challenge", kit)
-            made[kit] = kit
-        return made[kit]
-
-    return challenge_of
-
-
-def starter(kit: str, submission: str = "starting_kit") -> dict[str, bytes]:
-    """The files of a kit's submission."""
-    folder = KITS[kit] / "submissions" / submission
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-
-def submit_and_wait(person: Person, challenge: str, name: str, files: dict[str, bytes]) -> dict[str, object]:
-    """Submit, and follow the submission to its end."""
-    submission = person.client.submit(challenge, name, files)
-    last: dict[str, object] = {}
-    for state in person.client.watch(submission["id"]):
-        last = dict(state)
-    return last
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from deploy.local.stack import Stack
-from tests.e2e.conftest import Person, starter, wait_until_prepared
+from tests.support.people import Person, starter, wait_until_prepared
 
 ChallengeOf = Callable[[str], str]
 

@@ -1,17 +1,12 @@
 """A canary planted in the private data is found by no endpoint, and in no object that the trainer's key can read."""
 
-import io
 import shutil
-import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pandas as pd
 import pytest
-import zstandard
-from minio import Minio
 from minio.error import S3Error
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
@@ -20,11 +15,13 @@ from deploy.local.stack import Stack
 from palio.packing import packed_problem
 from shared.artefacts import Bucket
 from shared.bus.topology import trainer_user
-from tests.e2e.conftest import KITS, Person, starter, submit_and_wait, wait_until_prepared
+from tests.support.people import KITS, Person, starter, submit_and_wait, wait_until_prepared
+from tests.support.reading import addresses_of, everything_in, minio_of, objects, shown_at
 
 #: A label of the test set, and a value that a kit reads and drops: both only in the private data.
 CANARY = "canary-7f3a91c2"
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+#: The same in the data that participants may have: no secret, but no trainer's business either.
+PUBLIC_CANARY = "canary-5be0d418"
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +33,11 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "problem.py").write_text(
         problem.replace("y = flowers.pop", "flowers.pop('note') if 'note' in flowers else None\n    y = flowers.pop")
     )
-    for name in ("train.csv", "test.csv"):
-        table = pd.read_csv(folder / "data" / name)
-        table["note"] = CANARY
-        table.to_csv(folder / "data" / name, index=False)
+    for path, canary in (("", CANARY), ("public/", PUBLIC_CANARY)):
+        for name in ("train.csv", "test.csv"):
+            table = pd.read_csv(folder / "data" / path / name)
+            table["note"] = canary
+            table.to_csv(folder / "data" / path / name, index=False)
     return folder
 
 
@@ -56,54 +54,18 @@ def challenge(kit: Path, organiser: Person, register: Callable[[str], Person]) -
     return "canary"
 
 
-def everything_in(content: bytes) -> Iterator[bytes]:
-    """The bytes, and what is packed in them: tar, zstandard, zip are looked into."""
-    yield content
-    if content.startswith(ZSTD_MAGIC):
-        with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)) as reader:
-            while chunk := reader.read(1 << 24):
-                yield chunk
-    elif tarfile.is_tarfile(io.BytesIO(content)):
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            for member in archive:
-                file = archive.extractfile(member)
-                if file is not None:
-                    yield from everything_in(file.read())
-
-
-def holds_canary(content: bytes) -> bool:
-    return any(CANARY.encode() in part for part in everything_in(content))
-
-
-def objects(store: Minio, bucket: str) -> Iterator[tuple[str, bytes]]:
-    """Every object of a bucket that this key can list and read."""
-    for found in store.list_objects(bucket, recursive=True):
-        response = store.get_object(bucket, str(found.object_name))
-        try:
-            yield f"{bucket}/{found.object_name}", response.read()
-        finally:
-            response.close()
-            response.release_conn()
-
-
-def store_of(platform: Stack, key: str) -> Minio:
-    return Minio(
-        platform.seaweedfs.endpoint().removeprefix("http://"),
-        key,
-        platform.seaweedfs.secret(key),
-        secure=False,
-        region="us-east-1",
-    )
+def holds_canary(content: bytes, canaries: tuple[str, ...] = (CANARY,)) -> bool:
+    return any(canary.encode() in part for part in everything_in(content) for canary in canaries)
 
 
 def test_the_canary_is_where_it_belongs_so_that_the_search_can_find_it(platform: Stack, challenge: str) -> None:
-    found = [name for name, content in objects(store_of(platform, "operator"), Bucket.PRIVATE) if holds_canary(content)]
+    found = [name for name, content in objects(minio_of(platform, "operator"), Bucket.PRIVATE) if holds_canary(content)]
     assert found, "the search itself is broken"
 
 
 def test_no_object_that_the_trainers_key_can_read_holds_the_canary(platform: Stack, challenge: str) -> None:
     # With the administrator's key all names are listed, so that a key which may read but not list hides nothing.
-    everything, trainer = store_of(platform, "operator"), store_of(platform, trainer_user("default"))
+    everything, trainer = minio_of(platform, "operator"), minio_of(platform, trainer_user("default"))
     readable = 0
     for bucket in Bucket:
         for found in everything.list_objects(bucket, recursive=True):
@@ -114,11 +76,20 @@ def test_no_object_that_the_trainers_key_can_read_holds_the_canary(platform: Sta
                     raise
                 continue
             readable += 1
-            assert not holds_canary(content), f"{bucket}/{found.object_name}"
+            assert not holds_canary(content, (CANARY, PUBLIC_CANARY)), f"{bucket}/{found.object_name}"
     assert readable > 0
     for bucket in (Bucket.PRIVATE, Bucket.KITS):
         with pytest.raises(S3Error, match=r"AccessDenied|Access Denied"):
             list(objects(trainer, bucket))
+
+
+def test_no_file_on_the_disk_of_the_trainer_holds_the_canary(platform: Stack, challenge: str) -> None:
+    folder = platform.path / "cache" / "trainer-1"
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert [path for path in files if path.name == "problem.py"], "the kit's code is here, so its data would be"
+    for path in files:
+        assert not holds_canary(path.read_bytes(), (CANARY, PUBLIC_CANARY)), path
+    assert not [path for path in folder.rglob("data") if (path.parent / "problem.py").exists()]
 
 
 def test_no_endpoint_shows_the_canary_to_anybody(
@@ -126,47 +97,16 @@ def test_no_endpoint_shows_the_canary_to_anybody(
 ) -> None:
     participant = register("canary-seeker")
     participant.client.join(challenge)
-    document = httpx.get(f"{platform.origin}/v1/openapi.json").raise_for_status().json()
     submissions = [row["submission_id"] for row in participant.client.board(challenge)["rows"]]
+    values = {"challenge_id": [challenge], "problem_id": [challenge], "submission_id": submissions}
     asked = 0
     for person in (None, participant, organiser):
-        headers = {} if person is None else {"Authorization": f"Bearer {person.token}"}
-        for url in urls_of(document, challenge, submissions):
-            response = read(platform.origin + url, headers)
+        for url in addresses_of(platform.origin, values):
+            response = shown_at(platform.origin + url, person.token if person else None)
             asked += 1
             assert CANARY.encode() not in response, url
             assert not holds_canary(response), url
     assert asked > 30
-
-
-def urls_of(document: dict[str, Any], challenge: str, submissions: list[str]) -> Iterator[str]:
-    """Every address that the API reads, and the pages, filled in."""
-    values = {
-        "challenge_id": [challenge],
-        "problem_id": [challenge],
-        "submission_id": submissions,
-        "board": ["public", "private"],
-    }
-    for path, operations in document["paths"].items():
-        if "get" not in operations:
-            continue
-        urls = [path]
-        for name, choices in values.items():
-            urls = [url.replace(f"{{{name}}}", choice) for url in urls for choice in choices]
-        assert not any("{" in url for url in urls), f"this test does not know how to ask {path}"
-        yield from urls
-    yield from ("/", f"/challenges/{challenge}", *(f"/submissions/{each}" for each in submissions))
-
-
-def read(url: str, headers: dict[str, str]) -> bytes:
-    """A response's body; of a stream that does not end, its first event."""
-    content = b""
-    with httpx.stream("GET", url, headers=headers, timeout=30) as response:
-        for chunk in response.iter_bytes():
-            content += chunk
-            if response.headers.get("Content-Type", "").startswith("text/event-stream") and b"\n\n" in content:
-                break
-    return content
 
 
 def test_no_event_on_the_ledger_and_no_log_of_a_service_holds_the_canary(platform: Stack, challenge: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.conftest import Person, starter, submit_and_wait
+from tests.support.people import Person, starter, submit_and_wait
 
 ChallengeOf = Callable[[str], str]
 

@@ -16,7 +16,7 @@ import pytest
 from deploy.local.mailcatcher import caught_mails
 from deploy.local.stack import Stack
 from palio.client.events import lines_of, parse_events
-from tests.e2e.conftest import KITS, Person, starter, submit_and_wait
+from tests.support.people import KITS, Person, starter, submit_and_wait
 from tests.support.waiting import wait_until
 
 ChallengeOf = Callable[[str], str]
