@@ -1,8 +1,8 @@
 """Predictions as plain arrays of numbers, and back: the only form in which anything of a submission leaves a sandbox.
 
 Numeric predictions are one array, `values`: (n_rows, ...). Ragged ones (detections: per row None, or a list of tuples of
-equal width) are `values`: (n_tuples, width) float64; `offsets`: (n_rows + 1,) int64, the tuples of row i are
-`values[offsets[i]:offsets[i + 1]]`; `is_none`: (n_rows,) bool.
+equal width) are `values`: (n_tuples, width) float64, or int64 if there is nothing but integers, since a metric may count with
+them; `offsets`: (n_rows + 1,) int64, the tuples of row i are `values[offsets[i]:offsets[i + 1]]`; `is_none`: (n_rows,) bool.
 """
 
 from __future__ import annotations
@@ -72,21 +72,30 @@ def _numbers(array: np.ndarray) -> np.ndarray:
 def _encoded_ragged(array: np.ndarray) -> dict[str, np.ndarray]:
     if array.ndim == 0:
         raise BadPredictionsError("predictions need a row for each sample: a list of tuples, or None")
-    tuples: list[tuple[float, ...]] = []
+    tuples: list[tuple[int | float, ...]] = []
     offsets = [0]
     is_none = []
     for row, content in enumerate(array):
         is_none.append(content is None)
         try:
-            tuples += [] if content is None else [tuple(float(number) for number in item) for item in content]
+            tuples += [] if content is None else [tuple(_number(number) for number in item) for item in content]
         except (TypeError, ValueError):
             raise BadPredictionsError(f"the predictions of row {row} are no list of tuples of numbers") from None
         offsets.append(len(tuples))
     if len({len(item) for item in tuples}) > 1:
         raise BadPredictionsError("the predictions hold tuples of different lengths")
     width = len(tuples[0]) if tuples else 0
+    whole = bool(tuples) and all(isinstance(number, int) for item in tuples for number in item)
+    try:
+        values = np.array(tuples, dtype=np.int64 if whole else np.float64)
+    except OverflowError:
+        raise BadPredictionsError("predictions hold integers too large for 64 bits") from None
     return {
-        "values": np.array(tuples, dtype=np.float64).reshape(len(tuples), width),
+        "values": values.reshape(len(tuples), width),
         "offsets": np.array(offsets, dtype=np.int64),
         "is_none": np.array(is_none, dtype=bool),
     }
+
+
+def _number(content: Any) -> int | float:
+    return int(content) if isinstance(content, (int, np.integer)) else float(content)

@@ -15,7 +15,6 @@ from tests.integration.execution.layout import Laid, lay_out
 from tests.integration.execution.programs import ROOT
 from tests.integration.execution.ramp_kits import RAMP_KITS
 
-_HERE = Path(__file__).parent
 _RAMP_IRIS = ROOT / "tests" / "kits" / "ramp_iris"
 
 
@@ -32,7 +31,7 @@ def kit_folder(name: str, folder: Path) -> Path:
 
 
 def ramp_numbers(environment: Environment, kit: Path, submission: str) -> dict[str, dict[str, dict[str, list[float]]]]:
-    command = [environment.folder / "bin" / "python", "-B", _HERE / "ramp_numbers.py", kit, submission]
+    command = [environment.folder / "bin" / "python", "-B", ROOT / "tests/support/ramp_numbers.py", kit, submission]
     done = subprocess.run(command, check=True, capture_output=True, env={"OMP_NUM_THREADS": "1", "PATH": "/usr/bin"})
     return json.loads(done.stdout)
 
@@ -45,6 +44,7 @@ def as_ramp(scores: Scores, laid: Laid) -> dict[str, object]:
     return {
         "folds": folds,
         "bagged": {score.metric: {"valid": list(score.valid), "test": list(score.test)} for score in scores.bagged},
+        "score_kind": laid.prepared.description.score_kind,
     }
 
 
@@ -60,7 +60,7 @@ def assert_close(ours: object, theirs: object, where: str = "") -> None:
         for index, item in enumerate(theirs):
             assert_close(ours[index], item, f"{where}/{index}")
     else:
-        assert ours == (None if theirs is None else pytest.approx(theirs, rel=0, abs=1e-9)), where
+        assert ours == (pytest.approx(theirs, rel=0, abs=1e-9) if isinstance(theirs, float) else theirs), where
 
 
 @pytest.mark.timeout(600)

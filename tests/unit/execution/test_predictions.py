@@ -102,6 +102,15 @@ def test_detections_of_another_form_are_refused(row: Any) -> None:
         encoded(rows, ragged=True)
 
 
+def test_tuples_of_integers_stay_integers_so_that_a_metric_can_count_with_them() -> None:
+    rows = [[(3, np.int32(7))], [], [(np.uint8(0), 2), (5, 6)]]
+    again = decoded(encoded(rows, ragged=True)).tolist()
+    assert again == [[(3, 7)], [], [(0, 2), (5, 6)]]
+    assert {type(number) for row in again for item in row for number in item} == {int}
+    with pytest.raises(RunnerError, match="too large for 64 bits"):
+        encoded([[(2**70, 1)]], ragged=True)
+
+
 EXPECTED = Expected(n_train=3, n_test=2, shape=(2,), is_ragged=False)
 
 

@@ -47,7 +47,7 @@ def numbers_of(submission: str) -> dict[str, object]:
         _, valid = get_score_cv_bags(metric, kept["valid"], truth, test_is_list=[valid_is for _, valid_is in folds])
         test = get_score_cv_bags(metric, kept["test"], problem.Predictions(y_true=y_test))[1] if y_test is not None else []
         bagged[metric.name] = {"valid": [finite(score) for score in valid], "test": [finite(score) for score in test]}
-    return {"folds": of_folds, "bagged": bagged}
+    return {"folds": of_folds, "bagged": bagged, "score_kind": getattr(problem, "leaderboard_score_kind", "bag")}
 
 
 def finite(number: float) -> float | None:
