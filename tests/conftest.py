@@ -162,11 +162,11 @@ def platform() -> Iterator[Stack]:
     """A whole platform with all services and the front door, at `platform.origin`.
 
     Its trainer serves pool `default`. Pool `ordinary` waits for the trainer of an ordinary user that attacks are tried on, and
-    pool `unserved` for nobody: what is submitted there stays queued.
+    pool `unserved` for nobody: what is submitted there stays queued. Trainers of pool `scaled` come and go with their tests.
     """
     if not list(WHEEL_FOLDER.glob("palio-*.whl")):
         pytest.fail("dist/ holds no palio wheel: run script/test, which builds it")
-    with temporary_stack("platform", ("ordinary", "unserved")) as stack:
+    with temporary_stack("platform", ("ordinary", "unserved", "scaled")) as stack:
         stack.start_servers()
         stack.migrate()
         stack.start_services()

@@ -1,0 +1,227 @@
+"""Replicas that come, drain, die and share slow folds; withdrawals; places in the queue. On a pool that only these tests serve."""
+
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from deploy.local.ports import LOOPBACK
+from deploy.local.stack import Stack
+from shared.database import make_engine
+from shared.events import Event, FoldRequested, FoldTrained, RequestReturned, TrainingFinished, TrainingStarted
+from shared.ledger import read_stream
+from shared.runs import run_id_of
+from shared.settings import DatabaseSettings
+from tests.support.people import KITS, Person, followed, publish
+from tests.support.trainers import trainer
+from tests.support.waiting import wait_until
+
+POOL = "scaled"
+N_FOLDS = 4
+#: Waits on every fold until a time has passed since the sandbox began to train, then does what the starter does.
+SLEEPER = """
+import time
+from sklearn.naive_bayes import GaussianNB
+
+class Classifier:
+    def fit(self, X, y):
+        print("training", flush=True)
+        time.sleep({seconds})
+        self.model = GaussianNB().fit(X, y.astype(str))
+
+    def predict_proba(self, X):
+        return self.model.predict_proba(X)
+"""
+
+
+@pytest.fixture(scope="module")
+def challenge(organiser: Person, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Iris with four folds, on the pool of these tests."""
+    folder = tmp_path_factory.mktemp("kit") / "four_folds"
+    shutil.copytree(KITS["iris"], folder)
+    problem = folder / "problem.py"
+    problem.write_text(problem.read_text().replace("n_splits=2", f"n_splits={N_FOLDS}"))
+    assert publish(organiser.client, "four_folds", folder)["state"] == "prepared"
+    organiser.client.create_challenge("four_folds", "Four folds", "four_folds", {"pool": POOL})
+    return "four_folds"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for all replicas here, as on one host: what one has fetched another finds."""
+    return tmp_path_factory.mktemp("trainers")
+
+
+@pytest.fixture(scope="module")
+def bob(register: Callable[[str], Person], challenge: str) -> Person:
+    person = register("bob")
+    person.client.join(challenge)
+    return person
+
+
+@pytest.fixture
+def submit(bob: Person, challenge: str, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Submits a sleeper; returns its id."""
+
+    def submit(seconds: float, name: str = "", person: Person = bob) -> str:
+        files = {"classifier.py": SLEEPER.format(seconds=seconds).encode()}
+        return person.client.submit(challenge, f"{request.node.name} {name}"[-60:].strip(), files)["id"]
+
+    return submit
+
+
+@pytest.fixture(scope="module")
+def run_events(platform: Stack) -> Callable[[str], list[Event]]:
+    """The events of a submission's run, in order."""
+    engine = make_engine(DatabaseSettings.model_validate({"database_url": platform.postgres.owner_url()}))
+
+    def run_events(submission: str) -> list[Event]:
+        with engine.connect() as connection:
+            return [each.event() for each in read_stream(connection, f"run-{run_id_of(UUID(submission))}")]
+
+    return run_events
+
+
+def kinds(events: list[Event]) -> Counter[str]:
+    return Counter(type(event).__name__ for event in events)
+
+
+def wait_for_event(run_events: Callable[[str], list[Event]], submission: str, kind: type[Event], number: int = 1) -> None:
+    wait_until(lambda: kinds(run_events(submission))[kind.__name__] >= number, f"{number} {kind.__name__}")
+
+
+def test_slow_folds_are_shared_by_all_replicas_each_trained_once_and_the_run_finishes_once(
+    platform: Stack, cache: Path, bob: Person, submit: Callable[..., str], run_events: Callable[[str], list[Event]]
+) -> None:
+    with trainer(platform, POOL, cache), trainer(platform, POOL, cache):
+        submission = submit(1.2)
+        assert followed(bob, submission)["state"] == "scored"
+    events = run_events(submission)
+    assert kinds(events)["FoldsShared"] == kinds(events)["TrainingFinished"] == 1
+    assert sorted(event.fold for event in events if isinstance(event, FoldTrained)) == list(range(N_FOLDS))
+    assert sorted(event.fold for event in events if isinstance(event, FoldRequested)) == list(range(1, N_FOLDS))
+    assert len({event.trainer for event in events if isinstance(event, TrainingStarted)}) == 2
+
+
+def test_quick_folds_stay_on_the_trainer_that_began(
+    platform: Stack, cache: Path, bob: Person, submit: Callable[..., str], run_events: Callable[[str], list[Event]]
+) -> None:
+    with trainer(platform, POOL, cache, slots=2, slow_fold_s="60"):
+        submission = submit(0)
+        assert followed(bob, submission)["state"] == "scored"
+    assert kinds(run_events(submission)) == Counter(
+        {"TrainingRequested": 1, "TrainingStarted": 1, "FoldTrained": N_FOLDS, "TrainingFinished": 1}
+    )
+
+
+def test_a_replica_that_is_killed_loses_nothing_and_what_is_recorded_is_not_trained_again(
+    platform: Stack, cache: Path, bob: Person, submit: Callable[..., str], run_events: Callable[[str], list[Event]]
+) -> None:
+    with trainer(platform, POOL, cache, slow_fold_s="60") as first:
+        submission = submit(1.0)
+        wait_for_event(run_events, submission, FoldTrained)
+        first.send(signal.SIGKILL)
+        before = [event.fold for event in run_events(submission) if isinstance(event, FoldTrained)]
+        with trainer(platform, POOL, cache, slots=2):
+            assert followed(bob, submission)["state"] == "scored"
+    events = run_events(submission)
+    assert [event.reason for event in events if isinstance(event, RequestReturned)] == ["redelivered"]
+    requested = {event.fold for event in events if isinstance(event, FoldRequested)}
+    assert requested == set(range(N_FOLDS)) - set(before)
+    assert kinds(events)["FoldTrained"] == N_FOLDS
+
+
+def test_a_replica_that_is_told_to_end_hands_back_what_it_can_not_finish_and_that_costs_no_attempt(
+    platform: Stack, cache: Path, bob: Person, submit: Callable[..., str], run_events: Callable[[str], list[Event]]
+) -> None:
+    with trainer(platform, POOL, cache, drain_s="0.2") as first:
+        submission = submit(2.5)
+        wait_for_event(run_events, submission, TrainingStarted)
+        first.send(signal.SIGTERM)
+        assert first.wait() == 0
+    [returned] = [event for event in run_events(submission) if isinstance(event, RequestReturned)]
+    assert returned.reason == "stopping"
+    assert returned.execution_id is not None
+    with trainer(platform, POOL, cache, slots=2):
+        assert followed(bob, submission)["state"] == "scored"
+
+
+def test_a_replica_that_is_told_to_end_finishes_what_it_can_and_takes_no_more(
+    platform: Stack, cache: Path, bob: Person, submit: Callable[..., str], run_events: Callable[[str], list[Event]]
+) -> None:
+    with trainer(platform, POOL, cache, drain_s="60", slow_fold_s="60") as first:
+        submission = submit(0.5, "now")
+        later = submit(0, "later")
+        wait_for_event(run_events, submission, TrainingStarted)
+        first.send(signal.SIGTERM)
+        assert first.wait() == 0
+        assert kinds(run_events(submission))["TrainingFinished"] == 1
+        assert not kinds(run_events(later))["TrainingStarted"]
+    with trainer(platform, POOL, cache, "--max-jobs", "1", slots=2, slow_fold_s="60") as only_one:
+        assert followed(bob, later)["state"] == "scored"
+        assert only_one.wait() == 0, "it ends by itself after its one request"
+
+
+def test_what_runs_is_withdrawn_within_moments_and_the_next_one_takes_its_slot(
+    platform: Stack, cache: Path, bob: Person, submit: Callable[..., str], run_events: Callable[[str], list[Event]]
+) -> None:
+    with trainer(platform, POOL, cache):
+        submission = submit(250, "endless")
+        waiting = submit(0, "waiting")
+        withdrawn = submit(0, "withdrawn while it waits")
+        wait_for_event(run_events, submission, TrainingStarted)
+        bob.client.withdraw(withdrawn)
+        assert bob.client.submission(withdrawn)["state"] == "withdrawn"
+        bob.client.withdraw(submission)
+        assert bob.client.submission(submission)["state"] == "withdrawn"
+        # One slot, which the endless one had: this ends only if that was ended.
+        assert followed(bob, waiting)["state"] == "scored"
+    assert not any(isinstance(event, TrainingFinished) for event in run_events(submission))
+    assert kinds(run_events(withdrawn)) <= Counter({"TrainingRequested": 1, "SubmissionWithdrawn": 1})
+
+
+def test_who_waits_sees_a_place_in_the_queue_and_another_teams_first_goes_before_a_teams_many(
+    platform: Stack,
+    cache: Path,
+    bob: Person,
+    submit: Callable[..., str],
+    register: Callable[[str], Person],
+    run_events: Callable[[str], list[Event]],
+    challenge: str,
+) -> None:
+    eve = register("eve")
+    eve.client.join(challenge)
+
+    def state() -> dict[str, Any]:
+        address = f"http://{LOOPBACK}:{platform.service_ports['orchestrator']}/queue"
+        return dict(httpx.get(address).json()["pools"].get(POOL, {}))
+
+    with trainer(platform, POOL, cache, drain_s="0"):
+        wait_until(lambda: state().get("slots") == 1, "trainers of earlier tests to be forgotten")
+        running = submit(250, "running")
+        wait_for_event(run_events, running, TrainingStarted)
+        many = [submit(0, str(number)) for number in range(5)]
+        late = submit(0, "late", eve)
+        places: dict[str, Any] = {}
+
+        def all_wait() -> bool:
+            for submission in (*many, late):
+                places[submission] = bob.client.submission(submission).get("queue")
+            return all(places.values())
+
+        wait_until(all_wait, "everybody's place")
+        wait_until(lambda: all_wait() and places[late]["position"] == 2, "the other team's place")
+        assert sorted(place["position"] for place in places.values()) == [1, 2, 3, 4, 5, 6]
+        now = state()
+        assert (now["backlog"], now["under_way"], now["slots"]) == (6, 1, 1)
+        assert now["oldest_wait_s"] > 0
+        eve.client.withdraw(late)
+        for submission in (running, *many):
+            bob.client.withdraw(submission)
+        assert bob.client.submission(many[0])["queue"] is None
