@@ -81,10 +81,11 @@ def _step(reason: str, work: Callable[[], Any]) -> Any:
 
 
 def _pair(data: Any) -> tuple[Any, Any]:
+    """X and y, or twice None: a test set without labels, as some kits give, cannot be scored, so it is none."""
     x, y = data
-    if (x is None) != (y is None):
-        raise ValueError("X and y must both be given, or both be None")
-    return x, y
+    if x is None and y is not None:
+        raise ValueError("there is y and no X")
+    return (None, None) if y is None else (x, y)
 
 
 def _folds(problem: Any, x_train: Any, y_train: Any) -> list[tuple[Any, Any]]:
@@ -103,6 +104,9 @@ def _folds(problem: Any, x_train: Any, y_train: Any) -> list[tuple[Any, Any]]:
 def _described(problem: Any, y_train: Any, y_test: Any, n_folds: int) -> dict[str, Any]:
     if not len(problem.score_types):
         raise ValueError("score_types is empty")
+    names = [str(metric.name) for metric in problem.score_types]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two metrics are called {max(names, key=names.count)!r}: boards tell them apart by their names")
     n_train, n_test = len(problem.Predictions(y_true=y_train).y_pred), None
     if y_test is not None:
         n_test = len(problem.Predictions(y_true=y_test).y_pred)

@@ -81,10 +81,11 @@ def test_a_script_in_the_public_kit_alone_is_not_run(sandbox: Bubblewrap, enviro
     assert lay_out(sandbox, environment, kit, tmp_path).prepared.log == b""
 
 
+@pytest.mark.parametrize("test_set", [b"None, None", b'_read(path, "test.csv")[0], None'], ids=["none", "without labels"])
 def test_a_kit_without_a_test_set_has_none(
-    sandbox: Bubblewrap, environment: Environment, stations: ColdStations, tmp_path: Path
+    test_set: bytes, sandbox: Bubblewrap, environment: Environment, stations: ColdStations, tmp_path: Path
 ) -> None:
-    problem = TINY + b'\ndef get_test_data(path="."):\n    return None, None\n'
+    problem = TINY + b'\ndef get_test_data(path="."):\n    return ' + test_set
     laid = lay_out(sandbox, environment, tiny_kit(tmp_path, {"problem.py": problem}), tmp_path)
     assert laid.prepared.manifest.x_test is None
     assert laid.prepared.description.n_test is None
@@ -155,6 +156,12 @@ def test_a_folder_that_is_not_there_cannot_be_shown(
         ({"problem.py": TINY + b"\ndef get_cv(X, y): return [([0, 99], [1])]"}, "rows 0 to 99 of only 60", ""),
         ({"problem.py": TINY + b"\ndef get_cv(X, y): return [([], [1])]"}, "fold 0 has 0 training rows", ""),
         ({"problem.py": TINY + b"\nscore_types = []"}, "score_types is empty", ""),
+        ({"problem.py": TINY + b"\nscore_types = [Accuracy(), Accuracy()]"}, "two metrics are called 'acc'", ""),
+        (
+            {"problem.py": TINY + b"\ndef get_test_data(path): return None, [1]"},
+            "get_test_data fails: ValueError: there is y",
+            "",
+        ),
         ({"problem.py": TINY + b"\nleaderboard_score_kind = 'best'"}, "must be 'bag' or 'mean'", ""),
         (
             {"problem.py": TINY + b"\n_g = get_train_data\ndef get_train_data(p): return (lambda: 0), _g(p)[1]"},
