@@ -15,9 +15,18 @@ from typing import IO, BinaryIO, cast
 
 import zstandard
 
-from shared.artefacts.members import ArchiveError, ArchiveLimits, Member, checked_name, members_of
+from shared.artefacts.members import ArchiveError, ArchiveLimits, ArchiveTooLargeError, Member, checked_name, members_of
 
-__all__ = ["ArchiveError", "ArchiveLimits", "digest_of", "pack_files", "pack_folder", "read_archive", "unpack"]
+__all__ = [
+    "ArchiveError",
+    "ArchiveLimits",
+    "ArchiveTooLargeError",
+    "digest_of",
+    "pack_files",
+    "pack_folder",
+    "read_archive",
+    "unpack",
+]
 
 _CHUNK_BYTES = 1 << 20
 #: Level 3 packs 262 MB of environment in 0.65 s; higher levels take longer than the transfer they save.

@@ -41,6 +41,10 @@ class ArchiveError(ValueError):
     """An archive cannot be taken. The message is one sentence for the person who uploaded it."""
 
 
+class ArchiveTooLargeError(ArchiveError):
+    """An archive holds more bytes than its limits allow."""
+
+
 @dataclass(frozen=True)
 class ArchiveLimits:
     """What an archive may become: bytes of all files once unpacked, number of entries, unpacked bytes per archive byte."""
@@ -80,7 +84,7 @@ class _Meter:
     def count(self, size: int) -> None:
         self._bytes += size
         if self._bytes > self._limits.max_bytes:
-            raise ArchiveError(f"the archive unpacks to more than {self._limits.max_bytes} bytes")
+            raise ArchiveTooLargeError(f"the archive unpacks to more than {self._limits.max_bytes} bytes")
         if self._bytes > max(_RATIO_COUNTS_FROM_BYTES, self._archive_bytes * self._limits.max_ratio):
             raise ArchiveError(f"the archive unpacks to more than {self._limits.max_ratio} times its size")
 

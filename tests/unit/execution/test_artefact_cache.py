@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.execution.cache import Cache
+from shared.artefacts.archives import ArchiveLimits, pack_files
+from shared.artefacts.archives import unpack as unpack_archive
+from shared.execution.cache import Cache, TooLargeError, size_of
 
 DIGEST = "a" * 64
 
@@ -140,6 +142,40 @@ def test_the_least_recently_used_is_evicted_and_never_one_in_use(tmp_path: Path)
         assert there() == {"a", "d"}
 
 
-def test_an_entry_larger_than_the_cache_is_served_all_the_same(tmp_path: Path) -> None:
-    with Cache(tmp_path / "cache", 10).get(DIGEST, fetch(bytes(100), [])) as path:
-        assert path.stat().st_size == 100
+@pytest.mark.parametrize("unpacking", [None, unpack])
+def test_an_entry_that_alone_is_larger_than_the_cache_is_refused_and_not_kept(unpacking, tmp_path: Path) -> None:  # noqa: ANN001 - a function
+    cache = Cache(tmp_path / "cache", 99)
+    with pytest.raises(TooLargeError, match=r"it takes 100 bytes; .* 99 \(PALIO_CACHE_MAX_BYTES\)"):
+        cache.get(DIGEST, fetch(bytes(100), []), unpacking).__enter__()
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
+    with cache.get(DIGEST, fetch(bytes(99), []), unpacking) as entry:
+        assert entry.exists()
+
+
+def test_an_archive_that_is_stopped_for_its_size_is_too_large_for_the_cache(tmp_path: Path) -> None:
+    def bounded(archive: Path, folder: Path) -> None:
+        unpack_archive(archive, folder, ArchiveLimits(max_bytes=1000))
+
+    with pytest.raises(TooLargeError, match="unpacks to more than 1000 bytes"):
+        Cache(tmp_path / "cache", 1000).get(DIGEST, fetch(pack_files({"x": bytes(1001)}), []), bounded).__enter__()
+
+
+def test_entries_of_which_no_size_is_noted_count_too(tmp_path: Path) -> None:
+    cache, calls = Cache(tmp_path / "cache", 250), []
+    for letter in "ab":
+        with cache.get(letter * 64, fetch(bytes(100), calls), unpack):
+            pass
+        (tmp_path / "cache" / f"{letter * 64}.unpacked.lock").write_bytes(b"")
+    with cache.get("c" * 64, fetch(bytes(100), calls)):
+        assert len([path for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"]) == 2
+
+
+def test_the_size_of_a_folder_is_that_of_its_files_and_not_of_what_links_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "file").write_bytes(bytes(10))
+    (tmp_path / "other").write_bytes(bytes(5))
+    (tmp_path / "link").symlink_to("/usr")
+    size = size_of(tmp_path)
+    assert (size.bytes, size.files) == (15, 2)
+    assert size_of(tmp_path / "other").bytes == 5
+    assert size_of(tmp_path / "none").files == 0

@@ -27,7 +27,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def test_an_eviction_that_dies_in_the_middle_leaves_no_half_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "cache"
-    cache = Cache(folder, 50)
+    cache = Cache(folder, 250)
     with cache.get(FIRST, fetch, unpack):
         pass
 
