@@ -25,7 +25,7 @@ from shared.execution.training import LocalProblem
 from shared.settings import CacheSettings
 
 #: Archives in the cache were checked when they came in, or are our own; this bounds what a broken-into store could unpack.
-UNPACKED_LIMITS = ArchiveLimits(max_bytes=40 * 2**30, max_files=1_000_000)
+MAX_UNPACKED_FILES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,14 @@ class Workbench:
     def __init__(self, store: Store, settings: CacheSettings) -> None:
         self._store = store
         self._cache = Cache(settings.cache_dir / "artefacts", settings.cache_max_bytes)
+        #: Stops unpacking what could not stay, before it fills the disk.
+        self._limits = ArchiveLimits(max_bytes=settings.cache_max_bytes, max_files=MAX_UNPACKED_FILES)
 
     @contextmanager
     def problem(self, manifest_digest: str) -> Iterator[ProblemOnHost]:
         """What a trainer needs of a problem; its files stay in the cache for as long as the context lasts.
 
-        Raises `MissingArtefactError`, `MissingInterpreterError`, `ArchiveError`.
+        Raises `MissingArtefactError`, `MissingInterpreterError`, `ArchiveError`, `TooLargeError`.
         """
         with ExitStack() as leases:
             manifest = self._manifest(leases, manifest_digest)
@@ -84,11 +86,11 @@ class Workbench:
 
     @contextmanager
     def environment(self, digest: str, python_version: str) -> Iterator[Environment]:
-        """A packed environment, unpacked for the interpreter of this host."""
+        """A packed environment, unpacked for the interpreter of this host. Raises as `problem` does."""
         interpreter = find_interpreter(python_version)
 
         def unpack_here(pack: Path, folder: Path) -> None:
-            unpack_environment(pack, folder, interpreter)
+            unpack_environment(pack, folder, interpreter, self._limits)
 
         # What is unpacked is joined with an interpreter by its path: another one gets its own.
         place = hashlib.sha256(f"{interpreter.executable} {interpreter.full_version}".encode()).hexdigest()[:16]
@@ -102,14 +104,10 @@ class Workbench:
         return leases.enter_context(self._cache.get(digest, self._fetch(Bucket.PREPARED, digest), None))
 
     def _unpacked(self, leases: ExitStack, bucket: Bucket, digest: str) -> Path:
-        return leases.enter_context(self._cache.get(digest, self._fetch(bucket, digest), partial(_unpack)))
+        return leases.enter_context(self._cache.get(digest, self._fetch(bucket, digest), partial(unpack, limits=self._limits)))
 
     def _fetch(self, bucket: Bucket, digest: str) -> Callable[[Path], None]:
         return lambda path: self._store.get_file(bucket, content_key(digest), path)
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    unpack(archive, folder, UNPACKED_LIMITS)
 
 
 def open_stations(settings: CacheSettings, sandbox: Sandbox) -> StandbyStations:

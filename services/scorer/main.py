@@ -15,7 +15,8 @@ from shared.bus.service import run_bus_service
 from shared.bus.topology import event_queue
 from shared.database import make_engine
 from shared.events import Service
-from shared.execution.environments.build import Builder, Index
+from shared.execution.environments.build import Builder, BuildLimits
+from shared.execution.environments.index import Index
 from shared.execution.sandbox import Bubblewrap
 from shared.execution.sandbox.port import Limits
 from shared.settings import ScorerSettings
@@ -40,9 +41,11 @@ def main() -> None:
     # A machine that can't give a sandbox ends here, with the command that mends it, before it takes any work.
     sandbox.check()
     folder = settings.cache_dir
-    builder = Builder(sandbox, folder / "uv", Index.of(os.environ), settings.wheel_dir, settings.build_time_limit_s)
-    shop = EnvironmentShop(store, workbench, builder, folder / "environments")
+    builder = Builder(sandbox, folder / "building", Index.of(os.environ), settings.wheel_dir, build_limits(settings))
     engine = make_engine(settings)
+    shop = EnvironmentShop(
+        engine, store, workbench, builder, folder / "environments", turn_limit_s=2 * settings.build_time_limit_s
+    )
 
     async def score() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
@@ -58,6 +61,11 @@ def main() -> None:
                 await Consumer(connection, queue, consumer.handle, readiness, prefetch=PREFETCH).run()
 
     run_bus_service(settings, readiness, score)
+
+
+def build_limits(settings: ScorerSettings) -> BuildLimits:
+    """What building an environment may take: one that no cache could hold is of no use."""
+    return BuildLimits(time_s=settings.build_time_limit_s, environment_bytes=settings.cache_max_bytes)
 
 
 def prepare_limits(settings: ScorerSettings) -> Limits:

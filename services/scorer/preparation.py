@@ -7,11 +7,12 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from services.scorer.environments import EnvironmentShop
+from services.scorer.environments import EnvironmentShop, with_notes
 from services.scorer.scoring import store_detail
 from shared.artefacts import Bucket, MissingArtefactError, Store, content_key
 from shared.artefacts.archives import ArchiveError, ArchiveLimits
 from shared.events import Outcome, ProblemPreparationFailed, ProblemPrepared, ProblemPublished
+from shared.execution.cache import TooLargeError
 from shared.execution.environments.build import EnvironmentBuildError
 from shared.execution.environments.interpreters import MissingInterpreterError
 from shared.execution.environments.requirements import RequirementsError
@@ -46,6 +47,8 @@ class ProblemPreparer:
             return self._failed(published, Outcome.ENVIRONMENT_ERROR, error.reason, error.detail)
         except MissingInterpreterError as error:
             return self._failed(published, Outcome.ENVIRONMENT_ERROR, str(error))
+        except TooLargeError as error:
+            return self._failed(published, Outcome.ENVIRONMENT_ERROR, f"the environment is too large: {error}")
         except (SandboxError, MissingArtefactError, ArchiveError) as error:
             log.exception("machine_failed")
             return self._failed(published, Outcome.SYSTEM_ERROR, str(error))
@@ -58,8 +61,12 @@ class ProblemPreparer:
             built = self._shop.environment_of(upload.kit, published)
             out = folder / "out"
             out.mkdir()
-            with self._shop.unpacked(built.digest, built.python_version) as environment:
-                prepared = prepare_problem(self._sandbox, environment, built.digest, upload, out, self._limits)
+            try:
+                with self._shop.unpacked(built.digest, built.python_version) as environment:
+                    prepared = prepare_problem(self._sandbox, environment, built.digest, upload, out, self._limits)
+            except KitError as error:
+                # An import that fails, of what the kit asked for under a name that leads to nothing here.
+                raise KitError(error.reason, with_notes(error.detail, built.notes)) from error
             return self._stored(published, prepared, built.lock)
 
     def _fetch(self, published: ProblemPublished, folder: Path) -> Upload:

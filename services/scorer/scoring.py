@@ -8,6 +8,7 @@ from pathlib import Path
 from shared.artefacts import Bucket, MissingArtefactError, Store, details_key, predictions_key
 from shared.events import Outcome, ProblemPrepared, ScoreComputed, ScoringFailed, SubmissionUploaded, TrainingFinished
 from shared.execution.arrays import BadPredictionsError
+from shared.execution.cache import TooLargeError
 from shared.execution.environments.interpreters import MissingInterpreterError
 from shared.execution.preparation import KitError
 from shared.execution.sandbox.port import Limits, SandboxError
@@ -42,7 +43,7 @@ class RunScorer:
         except KitError as error:
             # The team reads the reason, and the words of code that holds the labels may hold some: they are the organiser's alone.
             return self._failed(finished, submission, Outcome.KIT_ERROR, KIT_FAILED, f"{error.reason}\n\n{error.detail or ''}")
-        except MissingInterpreterError as error:
+        except (MissingInterpreterError, TooLargeError) as error:
             return self._failed(finished, submission, Outcome.ENVIRONMENT_ERROR, str(error))
         except (BadPredictionsError, MissingArtefactError) as error:
             # The trainer had checked and uploaded them: the machine that did is broken, or lies.

@@ -45,6 +45,11 @@ def details_key(digest: str) -> str:
     return f"details/{digest}"
 
 
+def environment_key(name: str) -> str:
+    """Key, in bucket `prepared`, of a note with the digest of the environment that was built from a lock. Not a content address."""
+    return f"environments/{name}"
+
+
 def predictions_key(pool: str, run_id: UUID, fold: int, digest: str) -> str:
     """Key, in bucket `runs`, of a fold's predictions."""
     return f"{pool}/{run_id}/fold-{fold}/{digest}"

@@ -9,17 +9,24 @@ from dataclasses import dataclass
 #: Names that differ. All others are the same on both sides.
 _OTHER_NAMES = {
     "dask-core": "dask",
-    "faiss-cpu": "faiss-cpu",
+    "faiss": "faiss-cpu",
     "keras-gpu": "keras",
     "matplotlib-base": "matplotlib",
     "msgpack-python": "msgpack",
+    "numpy-base": "numpy",
+    "openbabel": "openbabel-wheel",
     "opencv": "opencv-python-headless",
     "py-opencv": "opencv-python-headless",
     "py-lightgbm": "lightgbm",
     "py-xgboost": "xgboost",
     "py-xgboost-cpu": "xgboost",
+    "py-xgboost-gpu": "xgboost",
+    "pysoundfile": "soundfile",
     "pytables": "tables",
+    "python-blosc": "blosc",
+    "python-eccodes": "eccodes",
     "python-graphviz": "graphviz",
+    "python-sounddevice": "sounddevice",
     "pytorch": "torch",
     "pytorch-cpu": "torch",
     "pytorch-gpu": "torch",
@@ -29,20 +36,64 @@ _OTHER_NAMES = {
     "tensorflow-mkl": "tensorflow",
     "torchvision-cpu": "torchvision",
 }
-#: Nothing that Python imports: compilers, maths libraries, tools. Wheels bring what they need.
+#: Nothing that Python imports: compilers, libraries, tools, conda itself. Wheels bring what they need. Several of these names
+#: are other people's packages at the index, and must not be asked for there.
 _NO_PACKAGES = frozenset(
     {
-        *("blas", "ca-certificates", "compilers", "conda", "cudatoolkit", "cudnn", "cxx-compiler", "c-compiler", "ffmpeg"),
-        *("fortran-compiler", "gcc", "gdal", "geos", "git", "graphviz", "gxx", "hdf5", "intel-openmp", "libblas", "liblapack"),
-        *("libgcc-ng", "libgomp", "libstdcxx-ng", "llvm-openmp", "make", "mamba", "mkl", "mkl-service", "mkl_fft"),
-        *("mkl_random", "nodejs", "nomkl", "openblas", "openssl", "pip", "proj", "r-base", "sqlite", "wget", "xz", "zlib"),
+        *(
+            "anaconda",
+            "anaconda-client",
+            "conda",
+            "conda-build",
+            "conda-env",
+            "mamba",
+            "menuinst",
+            "nb_conda",
+            "nb_conda_kernels",
+        ),
+        *("binutils", "c-compiler", "cmake", "compilers", "cxx-compiler", "fortran-compiler", "gcc", "gxx", "make", "ninja"),
+        *("blas", "intel-openmp", "llvm-openmp", "mkl", "mkl-service", "mkl_fft", "mkl_random", "nomkl", "openblas", "tbb"),
+        *("cpuonly", "cudatoolkit", "cudnn", "nccl", "pytorch-cuda", "pytorch-mutex", "mpi", "mpich", "openmpi"),
+        *("arrow-cpp", "blosc", "bzip2", "cairo", "dbus", "eccodes", "expat", "ffmpeg", "fontconfig", "freetype", "fribidi"),
+        *("geos", "gettext", "giflib", "glib", "graphite2", "graphviz", "gst-plugins-base", "gstreamer", "harfbuzz", "hdf4"),
+        *(
+            "hdf5",
+            "icu",
+            "jpeg",
+            "krb5",
+            "lcms2",
+            "lerc",
+            "lz4-c",
+            "lzo",
+            "ncurses",
+            "nspr",
+            "nss",
+            "openjpeg",
+            "openssl",
+            "pango",
+        ),
+        *("pcre", "pcre2", "pixman", "proj", "qhull", "qt", "qt-main", "readline", "snappy", "sqlite", "tk", "unixodbc", "xz"),
+        *("yaml", "zlib", "zstd", "ca-certificates", "curl", "git", "nodejs", "wget", "pip", "python_abi", "tzcode", "tzdata"),
+        *("icc_rt", "ucrt", "vc", "vs2015_runtime", "wincertstore", "winpty"),
     }
 )
+_NO_PACKAGE = re.compile(r"_.*|lib.*|ld_impl_.*|(kernel-headers|sysroot|gcc|gxx|gfortran|binutils)_.*|(cuda|m2w64|msys2|xorg)-.*")
+#: Python packages that look like libraries.
+_PACKAGES = frozenset({"cuda-python", "libclang", "libcst", "liblinear", "libpysal", "librosa", "libsass", "libtmux"})
+#: What a kit may really miss, and what to do about it.
+_CANNOT = {
+    "gdal": "the package index has no wheels of it; rasterio and pyogrio bring their own",
+    "nltk_data": "data are no packages; put them into the kit",
+    "openjdk": "there is no Java here",
+}
+_R = re.compile(r"r|r-.*|rpy2")
+_MODEL = re.compile(r"spacy-model-.*")
 _ENTRY = re.compile(r"(?:(?P<channel>[\w./-]+)::)?(?P<name>[A-Za-z0-9_][\w.-]*)(?P<rest>.*)", re.DOTALL)
+_ANY = re.compile(r"(?:=?\s*\*(?:\s*=\s*[\w.*]+)?)?")
 _BOUNDS = re.compile(r"(?:==|!=|>=|<=|>|<|~=)\s*[\w.*+!]+(?:\s*,\s*(?:==|!=|>=|<=|>|<|~=)\s*[\w.*+!]+)*")
 _FUZZY = re.compile(r"=?\s*(?P<version>\d[\w.+!]*?)(?P<star>\.?\*)?(?:\s*=\s*[\w.*]+|\s+[\w.*]+)?")
+_RELEASE = re.compile(r"\d+(?:\.\d+)*")
 _EXACT = re.compile(r"==\s*(?P<version>\d[\w.+!]*?)(?P<star>\.\*)?\s*=\s*[\w.*]+")
-_PYTHON = re.compile(r"3\.\d{1,2}")
 
 
 class CondaError(Exception):
@@ -51,10 +102,10 @@ class CondaError(Exception):
 
 @dataclass(frozen=True)
 class Converted:
-    """One of three: a requirement, the Python version, or the reason why the entry is left out."""
+    """One of three: a requirement, versions of Python such as `==3.10.*`, or the reason why the entry is left out."""
 
     requirement: str | None = None
-    python_version: str | None = None
+    python: str | None = None
     reason: str | None = None
 
 
@@ -63,20 +114,32 @@ def from_conda(entry: str) -> Converted:
     match = _ENTRY.fullmatch(entry.strip())
     if not match:
         raise CondaError(f"{entry!r} is not a package")
-    name, version = match["name"].lower(), _version(entry, match["rest"].strip())
+    name, rest = match["name"].lower(), match["rest"].strip()
+    reason = _reason_without(name)
+    if reason:
+        return Converted(reason=reason)
+    version = _version(entry, rest)
     if name == "python":
-        found = _PYTHON.search(version)
-        return Converted(python_version=found[0]) if found else Converted(reason="no version of Python in it")
-    if name in _NO_PACKAGES or name.startswith(("_", "lib")):
-        return Converted(reason="it is no Python package; wheels bring what they need")
-    if name.startswith("r-"):
-        return Converted(reason="R packages cannot be installed here")
+        return Converted(python=version) if version else Converted(reason="any version of Python will do")
     return Converted(requirement=f"{_OTHER_NAMES.get(name, name)}{version}")
+
+
+def _reason_without(name: str) -> str | None:
+    """Why nothing of this name can be installed; None if it can."""
+    if name in _CANNOT:
+        return _CANNOT[name]
+    if _R.fullmatch(name):
+        return "R packages cannot be installed here"
+    if _MODEL.fullmatch(name):
+        return "models are no packages of the index; put the model into the kit"
+    if name in _NO_PACKAGES or (_NO_PACKAGE.fullmatch(name) and name not in _PACKAGES):
+        return "it is no Python package; wheels bring what they need"
+    return None
 
 
 def _version(entry: str, rest: str) -> str:
     """A conda version as one of Python's: `=1.20` means 1.20 and all that follows below 1.21."""
-    if not rest or rest == "*":
+    if _ANY.fullmatch(rest):
         return ""
     if _BOUNDS.fullmatch(rest):
         return "".join(rest.split())
@@ -85,5 +148,6 @@ def _version(entry: str, rest: str) -> str:
         return f"=={exact['version']}{exact['star'] or ''}"
     fuzzy = _FUZZY.fullmatch(rest)
     if fuzzy:
-        return f"=={fuzzy['version']}.*"
+        # What is no plain release, such as 2023.3.post1, has nothing below it.
+        return f"=={fuzzy['version']}{'.*' if _RELEASE.fullmatch(fuzzy['version']) else ''}"
     raise CondaError(f"the version in {entry!r} cannot be understood")

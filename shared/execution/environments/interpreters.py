@@ -50,13 +50,25 @@ def find_interpreter(version: str) -> Interpreter:
     match = _VERSION.fullmatch(version)
     if not match or int(match[1]) < _OLDEST_MINOR:
         raise MissingInterpreterError(
-            f"a Python version is written like 3.11, and is 3.{_OLDEST_MINOR} or newer: not {version!r}"
+            f"a Python version is written like 3.11, and is 3.{_OLDEST_MINOR} or newer: not {version!r}; there is {named_here()}"
         )
     found = _found(version)
     if found:
         return found
-    there = ", ".join(filter(_found, (f"3.{minor}" for minor in range(_OLDEST_MINOR, _NEWEST_MINOR_LOOKED_FOR + 1))))
-    raise MissingInterpreterError(f"Python {version} is not installed here; there is {there or 'none'}")
+    raise MissingInterpreterError(f"Python {version} is not installed here; there is {named_here()}")
+
+
+def interpreters_here() -> list[Interpreter]:
+    """Every supported Python of this host: the one that runs this, then the others, the newest first."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    others = (f"3.{minor}" for minor in range(_NEWEST_MINOR_LOOKED_FOR, _OLDEST_MINOR - 1, -1))
+    return [found for version in (own, *(other for other in others if other != own)) if (found := _found(version))]
+
+
+def named_here() -> str:
+    """The versions of `interpreters_here` in words, the oldest first."""
+    there = sorted(interpreters_here(), key=lambda interpreter: int(interpreter.version.removeprefix("3.")))
+    return ", ".join(interpreter.version for interpreter in there) or "none"
 
 
 @functools.cache

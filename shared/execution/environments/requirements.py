@@ -21,7 +21,9 @@ _MAX_LINES = 1000
 _DEFAULT = ("numpy", "pandas", "scikit-learn")
 #: What a kit imports, and the distribution that has it.
 _CONTRACTS = {"rampwf": "ramp-workflow", "palio": "palio"}
-_RAMP_URL = re.compile(r"(git\+)?https?://\S*github\.com\S*/ramp-workflow\b\S*", re.IGNORECASE)
+_RAMP_URL = re.compile(r"(?:ramp-workflow\s*@\s*)?(git\+)?https?://\S*github\.com\S*/ramp-workflow\b\S*", re.IGNORECASE)
+#: In nearly every environment.yml, and missed by nobody.
+_LEFT_OUT_SILENTLY = frozenset({"pip", "python"})
 _COMMENT = re.compile(r"(^|\s)#.*$")
 
 
@@ -31,23 +33,23 @@ class RequirementsError(Exception):
 
 @dataclass(frozen=True)
 class KitRequirements:
-    """What to install, one requirement a line; the Python version that the kit pins, if any; what was left out, in words."""
+    """What to install, one requirement a line; which Python the kit allows (`==3.10.*`), None for any; what was left out, in words."""
 
     lines: tuple[str, ...]
-    python_version: str | None
+    python: str | None
     notes: tuple[str, ...]
 
 
 def requirements_of(kit: Path, text: str | None = None) -> KitRequirements:
     """The requirements of an unpacked kit; `text` is an organiser's own file, which counts more. Raises `RequirementsError`."""
     notes: list[str] = []
-    python_version = None
+    python = None
     if text is not None:
-        lines = _parsed("the requirements", text.splitlines())
+        lines = _parsed("the requirements", text.splitlines(), notes)
     elif (kit / "requirements.txt").is_file():
-        lines = _parsed("requirements.txt", _read(kit / "requirements.txt").splitlines())
+        lines = _parsed("requirements.txt", _read(kit / "requirements.txt").splitlines(), notes)
     elif (kit / "environment.yml").is_file():
-        lines, python_version = _of_conda(_read(kit / "environment.yml"), notes)
+        lines, python = _of_conda(_read(kit / "environment.yml"), notes)
     else:
         lines = list(_DEFAULT)
     wanted = {canonicalize_name(Requirement(line).name) for line in lines}
@@ -55,7 +57,7 @@ def requirements_of(kit: Path, text: str | None = None) -> KitRequirements:
     for name in ("numpy", *_contracts(kit / "problem.py")):
         if name not in wanted:
             lines.append(name)
-    return KitRequirements(tuple(lines), python_version, tuple(notes))
+    return KitRequirements(tuple(lines), python, tuple(notes))
 
 
 def _read(path: Path) -> str:
@@ -68,13 +70,17 @@ def _read(path: Path) -> str:
         raise RequirementsError(f"{path.name} is not UTF-8") from error
 
 
-def _parsed(where: str, lines: Iterable[str]) -> list[str]:
+def _parsed(where: str, lines: Iterable[str], notes: list[str]) -> list[str]:
     requirements = []
     for number, line in enumerate(lines, start=1):
         if number > _MAX_LINES:
             raise RequirementsError(f"{where} has more than {_MAX_LINES} lines")
         text = _COMMENT.sub("", line).strip()
-        if text:
+        if _RAMP_URL.fullmatch(text):
+            # What most kits of RAMP ask for: its name is taken from the index, as it is there on the wanted day.
+            notes.append(f"{where}: {text!r} became ramp-workflow from the package index")
+            requirements.append("ramp-workflow")
+        elif text:
             requirements.append(_checked(f"{where}, line {number}", text))
     return requirements
 
@@ -93,6 +99,27 @@ def _checked(where: str, text: str) -> str:
 
 
 def _of_conda(text: str, notes: list[str]) -> tuple[list[str], str | None]:
+    lines: list[str] = []
+    python = None
+    for entry in _entries_of(text):
+        if isinstance(entry, dict):
+            lines += _of_pip(entry, notes)
+            continue
+        try:
+            converted = from_conda(str(entry))
+        except CondaError as error:
+            raise RequirementsError(f"environment.yml: {error}") from error
+        if converted.python:
+            python = converted.python
+        elif converted.requirement:
+            lines.append(_checked("environment.yml", converted.requirement))
+        elif entry not in _LEFT_OUT_SILENTLY:
+            notes.append(f"environment.yml: {entry!r} is left out: {converted.reason}")
+    return lines, python
+
+
+def _entries_of(text: str) -> list[str | dict[object, object]]:
+    """What stands below `dependencies`."""
     try:
         # Aliases can make a small file huge; no environment needs them.
         if re.search(r"(^|\s)[&*]\w", text):
@@ -103,37 +130,17 @@ def _of_conda(text: str, notes: list[str]) -> tuple[list[str], str | None]:
     entries = content.get("dependencies") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise RequirementsError("environment.yml has no list of dependencies")
-    lines: list[str] = []
-    python_version = None
     for entry in entries:
-        if isinstance(entry, dict):
-            lines += _of_pip(entry, notes)
-            continue
-        try:
-            converted = from_conda(str(entry))
-        except CondaError as error:
-            raise RequirementsError(f"environment.yml: {error}") from error
-        if converted.python_version:
-            python_version = converted.python_version
-        elif converted.requirement:
-            lines.append(_checked("environment.yml", converted.requirement))
-        else:
-            notes.append(f"environment.yml: {entry!r} is left out: {converted.reason}")
-    return lines, python_version
+        if not isinstance(entry, str | dict):
+            raise RequirementsError(f"environment.yml: {str(entry)[:200]!r} is neither a package nor a list for pip")
+    return entries
 
 
 def _of_pip(entry: dict[object, object], notes: list[str]) -> list[str]:
     lines = entry.get("pip")
     if not isinstance(lines, list) or len(entry) != 1:
         raise RequirementsError(f"environment.yml: {str(entry)[:200]!r} is neither a package nor a list for pip")
-    requirements = []
-    for line in map(str, lines):
-        if _RAMP_URL.fullmatch(line.strip()):
-            notes.append(f"environment.yml: {line!r} became ramp-workflow from the package index")
-            requirements.append("ramp-workflow")
-        else:
-            requirements += _parsed("environment.yml, pip", [line])
-    return requirements
+    return _parsed("environment.yml, pip", map(str, lines), notes)
 
 
 def _contracts(problem: Path) -> Iterator[str]:

@@ -5,15 +5,16 @@ from pathlib import Path
 from shared.artefacts.archives import ArchiveLimits, unpack
 from shared.execution.environments.interpreters import Interpreter
 
-_LIMITS = ArchiveLimits(max_bytes=40 << 30, max_files=1_000_000)
+#: Of an environment that was built here.
+OWN_LIMITS = ArchiveLimits(max_bytes=40 << 30, max_files=1_000_000)
 
 
-def unpack_environment(pack: Path, folder: Path, interpreter: Interpreter) -> None:
+def unpack_environment(pack: Path, folder: Path, interpreter: Interpreter, limits: ArchiveLimits = OWN_LIMITS) -> None:
     """Unpack into `folder`, which is made, and join it with the interpreter. Raises `ArchiveError`.
 
     The environment is relocatable: nothing in it knows where it is, so that sandboxes see it at a path of their own.
     """
-    unpack(pack, folder, _LIMITS)
+    unpack(pack, folder, limits)
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
     (programs / "python").symlink_to(interpreter.executable)

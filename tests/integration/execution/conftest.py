@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.execution.environments.build import Builder, Index
+from shared.execution.environments.build import Builder
+from shared.execution.environments.index import Index
 from shared.execution.environments.interpreters import Interpreter, find_interpreter
 from shared.execution.environments.unpacking import unpack_environment
 from shared.execution.sandbox import Bubblewrap, Mount, Sandbox, SandboxResult
@@ -58,7 +59,7 @@ def wheel_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def builder(sandbox: Bubblewrap, wheel_dir: Path) -> Builder:
-    return Builder(sandbox, TEST_CACHE / "uv", Index.of(os.environ), wheel_dir)
+    return Builder(sandbox, TEST_CACHE / "building", Index.of(os.environ), wheel_dir)
 
 
 @pytest.fixture(scope="session")

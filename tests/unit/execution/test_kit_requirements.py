@@ -113,7 +113,7 @@ dependencies:
         "lightgbm",
         "ramp-workflow",
     )
-    assert found.python_version == "3.10"
+    assert found.python == "==3.10.*"
     assert any("mkl" in note for note in found.notes)
     assert any("r-ggplot2" in note for note in found.notes)
     assert any("zipball" in note for note in found.notes)
@@ -159,7 +159,10 @@ def test_files_that_are_too_large_or_no_text_are_refused(tmp_path: Path) -> None
         ("numpy 1.20", "numpy==1.20.*"),
         ("numpy=1.20.*", "numpy==1.20.*"),
         ("numpy >=1.20, <2", "numpy>=1.20,<2"),
-        ("numpy=*", None),
+        ("numpy=*", "numpy"),
+        ("numpy=*=py39_0", "numpy"),
+        ("numpy *", "numpy"),
+        ("numpy>=1.8|<1.7", None),
         ("conda-forge::numpy>1", "numpy>1"),
         ("conda-forge/linux-64::numpy", "numpy"),
         ("Keras-GPU", "keras"),
@@ -168,7 +171,7 @@ def test_files_that_are_too_large_or_no_text_are_refused(tmp_path: Path) -> None
 )
 def test_conda_versions_become_pythons(entry: str, requirement: str | None) -> None:
     if requirement is None:
-        with pytest.raises(CondaError, match=r"numpy=\*"):
+        with pytest.raises(CondaError, match="numpy"):
             from_conda(entry)
     else:
         assert from_conda(entry).requirement == requirement
@@ -180,4 +183,4 @@ def test_any_conda_entry_is_converted_or_refused(entry: str) -> None:
         converted = from_conda(entry)
     except CondaError:
         return
-    assert sum(part is not None for part in (converted.requirement, converted.python_version, converted.reason)) == 1
+    assert sum(part is not None for part in (converted.requirement, converted.python, converted.reason)) == 1
