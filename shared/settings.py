@@ -53,7 +53,12 @@ class CacheSettings(PalioSettings):
     """Where a service that runs kits keeps environments and prepared data."""
 
     cache_dir: Path = Field(Path(".palio/cache"), description="Content-addressed cache of environments, kits and prepared data.")
-    cache_max_bytes: int = Field(20 * 2**30, gt=0, description="Least recently used entries are evicted above this size.")
+    cache_max_bytes: int = Field(
+        20 * 2**30,
+        gt=0,
+        description="Least recently used entries are evicted above this size, and an environment that is larger is refused."
+        " The scorer keeps as much again of what the package index gave.",
+    )
     standby_sandboxes: int = Field(
         2,
         ge=0,
@@ -112,7 +117,7 @@ class ScorerSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettin
     """Prepares problems, builds environments, scores."""
 
     wheel_dir: Path = Field(Path("dist"), description="Folder with the `palio` wheel that kits' environments get.")
-    build_time_limit_s: int = Field(1200, gt=0, description="Seconds that building one environment may take.")
+    build_time_limit_s: int = Field(1200, gt=0, description="Seconds that resolving an environment may take, and building it.")
     prepare_time_limit_s: int = Field(600, gt=0, description="Seconds that preparing one problem may take.")
     score_time_limit_s: int = Field(120, gt=0, description="Seconds that scoring one submission may take.")
 

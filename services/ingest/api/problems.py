@@ -33,7 +33,7 @@ def make_router(context: Context) -> APIRouter:
         private: Annotated[UploadFile | None, File(description="The private data as tar or zip: `data/…`")] = None,
         requirements: Annotated[str | None, Form(description="Requirements that replace the kit's own.")] = None,
         python_version: Annotated[
-            str | None, Form(description="Default: what the kit pins, else 3.11.", examples=["3.11"])
+            str | None, Form(description="Default: what the kit allows, else the platform's own.", examples=["3.11"])
         ] = None,
         as_of: Annotated[date | None, Form(description="Resolve the environment as the index was that day.")] = None,
         label_free_folders: Annotated[list[str] | None, Form()] = None,

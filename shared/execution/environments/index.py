@@ -13,7 +13,7 @@ from shared.execution.words import shown
 
 #: What of the operator's environment leads to the index; everything else stays out.
 _PASSED_ON = re.compile(
-    r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|INDEX_STRATEGY|INDEX_\w+_(USERNAME|PASSWORD)|TORCH_BACKEND|HTTP_\w+)"
+    r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|INDEX_STRATEGY|INDEX_\w+_(USERNAME|PASSWORD)|HTTP_\w+)"
     r"|(?i:(HTTP|HTTPS|ALL|NO)_PROXY)"
 )
 _SECRET_NAME = re.compile(r"UV_INDEX_\w+_(USERNAME|PASSWORD)")
@@ -44,7 +44,7 @@ class Index:
     def of(cls, variables: Mapping[str, str]) -> "Index":
         """From an operator's environment variables, as pip and uv read them."""
         certificates = variables.get("SSL_CERT_FILE")
-        kept = {name: value for name, value in variables.items() if _PASSED_ON.fullmatch(name)}
+        kept = {name: value for name, value in variables.items() if value and _PASSED_ON.fullmatch(name)}
         return cls(kept, Path(certificates) if certificates and Path(certificates).is_file() else None)
 
     def without_secrets(self, words: str) -> str:

@@ -55,11 +55,17 @@ def test_only_what_leads_to_an_index_is_passed_on() -> None:
     leads = {
         "UV_INDEX_URL": "https://index.example/simple",
         "UV_INDEX_INTERNAL_PASSWORD": "x",
-        "UV_TORCH_BACKEND": "cpu",
         "UV_HTTP_RETRIES": "0",
         "https_proxy": "http://proxy.example:3128",
     }
-    stays = {"AWS_SECRET_ACCESS_KEY": "x", "PALIO_S3_SECRET_KEY": "x", "UV_CACHE_DIR": "/", "UV_PYTHON": "x", "PATH": "/usr/bin"}
+    stays = {
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "PALIO_S3_SECRET_KEY": "x",
+        "UV_CACHE_DIR": "/",
+        "UV_PYTHON": "x",
+        "PATH": "/usr/bin",
+        "UV_INDEX": "",
+    }
     assert Index.of({**leads, **stays, "SSL_CERT_FILE": "/nonexistent"}) == Index(leads, None)
 
 
