@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, BinaryIO, Protocol, cast
+from typing import IO, BinaryIO, Protocol, Self, cast
 
 import zstandard
 
@@ -191,7 +191,17 @@ def _plain(file: BinaryIO) -> _Readable:
 
 
 class _GuardedHeader(tarfile.TarInfo):
-    """A tar header whose extensions are refused before they are read into memory."""
+    """A tar header that is refused if it is none, and whose extensions are refused before they are read into memory."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        # `tarfile` takes whatever is no header for the end, so that an archive that was cut between two files would be whole.
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the block that says that this is all
+            raise
+        except tarfile.HeaderError as error:
+            raise ArchiveError(f"the archive is damaged or cut short ({error})") from error
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.type in _HEADERS and not 0 <= self.size <= _MAX_HEADER_BYTES:

@@ -91,6 +91,16 @@ def test_a_damaged_archive_is_either_read_or_an_archive_error(data: st.DataObjec
 
 
 @pytest.mark.parametrize("compress", [lambda tar: tar, gzip.compress, zstandard.compress], ids=["tar", "gzip", "zstd"])
+@pytest.mark.parametrize("end", [b"", b"x" * 100, b"no header" * 100], ids=["nothing", "part of a header", "no header"])
+def test_a_tar_whose_end_is_missing_is_refused_though_every_file_is_whole(compress: Callable[[bytes], bytes], end: bytes) -> None:
+    first, whole = pack_files({"a": b"1"}), pack_files({"a": b"1", "b": b"2"})
+    # A header and a block of content each; then come the blocks that say that this is all.
+    for archive in (first[:1024] + end, whole[:2048] + end):
+        with pytest.raises(ArchiveError, match="cut short"):
+            read_archive(compress(archive), LIMITS)
+
+
+@pytest.mark.parametrize("compress", [lambda tar: tar, gzip.compress, zstandard.compress], ids=["tar", "gzip", "zstd"])
 def test_a_tar_is_unpacked_whatever_compressed_it(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     archive.write_bytes(compress(pack_files({"problem.py": b"x = 1", "data/train.csv": b"1,2"})))
