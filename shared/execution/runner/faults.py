@@ -53,6 +53,12 @@ def words_of(error: BaseException) -> str:
     return cut(" ".join("".join(traceback.format_exception_only(type(error), error)).split()), 500)
 
 
+def name_of(error: BaseException) -> str:
+    """The name of the error's class, which a class of that class cannot hide."""
+    name: str = type.__dict__["__name__"].__get__(type(error))
+    return cut(name, 500)
+
+
 def cut(text: str, limit: int = _MAX_TEXT) -> str:
     """The text, without what would not survive as text, cut in the middle where it is too long."""
     text = text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import stored
 from .channel import Channel
-from .faults import cut, is_raised_by_import, own_traceback, words_of
+from .faults import cut, is_raised_by_import, name_of, own_traceback, words_of
 from .kit import load_problem
 from .predictions import BadPredictionsError, encoded
 
@@ -59,9 +59,7 @@ def run(ready: Ready, job: dict[str, Any], channel: Channel) -> None:
     try:
         arrays = _fold(ready, status["times_s"], ragged=bool(job["ragged"]))
     except _FailedError as failure:
-        status["stage"] = _stage(failure)
-        status["reason"] = words_of(failure.error)
-        status["traceback"] = own_traceback(failure.error, _SUBMISSION)
+        status.update(_told(failure))
     except BadPredictionsError as error:
         status["stage"], status["reason"] = "bad_predictions", cut(str(error), 500)
     for name, array in arrays.items():
@@ -69,6 +67,23 @@ def run(ready: Ready, job: dict[str, Any], channel: Channel) -> None:
         np.save(content, array, allow_pickle=False)
         channel.send(f"{name}.npy", content.getvalue())
     channel.send_json("status.json", status)
+
+
+def _told(failure: _FailedError) -> dict[str, Any]:
+    """What is said of a failure, whatever an exception of the submission's own does to those who ask it."""
+    error = failure.error
+    return {
+        "stage": _asked(lambda: _stage(failure), failure.stage),
+        "reason": _asked(lambda: words_of(error), name_of(error)),
+        "traceback": _asked(lambda: own_traceback(error, _SUBMISSION), None),
+    }
+
+
+def _asked(question: Callable[[], Any], otherwise: Any) -> Any:
+    try:
+        return question()
+    except BaseException:  # noqa: BLE001 - its class may answer with SystemExit
+        return otherwise
 
 
 def _stage(failure: _FailedError) -> str:
@@ -99,11 +114,19 @@ def _fold(ready: Ready, times_s: dict[str, float], *, ragged: bool) -> dict[str,
 
 
 def _checked(problem: Any, predicted: dict[str, Any], *, ragged: bool) -> dict[str, np.ndarray]:
-    """The predictions as arrays, once the kit's own class takes them."""
+    """The predictions as arrays, once the kit's own class takes them.
+
+    They may be objects of the submission's own, whose code runs while they become arrays: what that raises is its failure.
+    """
     arrays = {}
     for name, predictions in predicted.items():
-        for part, array in encoded(predictions, ragged=ragged).items():
-            arrays[f"{name}.{part}"] = array
+        try:
+            parts = encoded(predictions, ragged=ragged)
+        except BadPredictionsError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - as in `_timed`
+            raise _FailedError("predict", error) from None
+        arrays.update({f"{name}.{part}": array for part, array in parts.items()})
         try:
             problem.Predictions(y_pred=predictions)
         except MemoryError as error:
