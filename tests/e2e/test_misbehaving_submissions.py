@@ -1,4 +1,4 @@
-"""Submissions that misbehave: each ends in its outcome with the reason in words, and the next one is untouched."""
+"""Submissions that fail without meaning harm: each ends in its outcome with the reason in words. Harm is in `tests/attack`."""
 
 from collections.abc import Callable
 
@@ -25,12 +25,12 @@ def classifier(*, fit: str = "pass", predict: str = "return np.full((len(X), 3),
 
 
 @pytest.fixture(scope="module")
-def mallory(register: Callable[[str], Person], organiser: Person, challenge_of: ChallengeOf) -> Person:
+def learner(register: Callable[[str], Person], organiser: Person, challenge_of: ChallengeOf) -> Person:
     """A participant of a challenge with short limits."""
     challenge_of("iris")
     limits = {"time_limit_s": 5, "memory_limit_bytes": 600 * 2**20, "log_limit_bytes": 20_000}
     organiser.client.create_challenge("short", "Short limits", "iris", {"limits": limits})
-    person = register("mallory")
+    person = register("learner")
     person.client.join("short")
     return person
 
@@ -42,41 +42,21 @@ def mallory(register: Callable[[str], Person], organiser: Person, challenge_of: 
         ("has no class", {"classifier.py": b"x = 1\n"}, None, "Classifier"),
         ("raises in fit", classifier(fit="raise ValueError('no thanks')"), "train_error", "no thanks"),
         ("raises in predict", classifier(predict="return 1 / 0"), "predict_error", "division by zero"),
-        ("loops", classifier(fit="while True: pass"), "time_limit", "5"),
-        ("sleeps for ever", classifier(fit="import time; time.sleep(1e6)"), "time_limit", "5"),
-        ("exits", classifier(fit="raise SystemExit(0)"), "crashed", ""),
-        ("exits at once", classifier(fit="import os; os._exit(0)"), "crashed", ""),
-        ("kills itself", classifier(fit="import os; os.kill(os.getpid(), 9)"), "crashed", ""),
-        ("takes all memory", classifier(fit="self.x = [bytearray(2**24) for _ in range(1000)]"), "memory_limit", ""),
-        ("prints a gigabyte", classifier(fit="[print('x' * 2**20) for _ in range(1024)]"), "output_limit", ""),
-        ("returns the wrong shape", classifier(predict="return np.zeros((3, 3))"), "bad_predictions", "3 rows"),
-        ("returns the wrong type", classifier(predict="return [object()] * len(X)"), "bad_predictions", ""),
-        ("returns text", classifier(predict="return np.full((len(X), 3), 'a')"), "bad_predictions", ""),
-        ("returns nothing", classifier(predict="return None"), "bad_predictions", ""),
-        ("returns NaN", classifier(predict="return np.full((len(X), 3), np.nan)"), "bad_predictions", "NaN"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_bad_submission_ends_in_its_outcome_with_the_reason_in_words(
-    mallory: Person, name: str, files: dict[str, bytes], outcome: str | None, reason: str
+    learner: Person, name: str, files: dict[str, bytes], outcome: str | None, reason: str
 ) -> None:
-    submission = submit_and_wait(mallory, "short", name, files)
+    submission = submit_and_wait(learner, "short", name, files)
     assert submission["state"] == "failed"
     assert submission["outcome"] == outcome or (outcome is None and str(submission["outcome"]).endswith("_error"))
     assert submission["reason"], "a reason in words"
     assert reason in f"{submission['reason']}\n{submission['traceback']}"
 
 
-@pytest.mark.parametrize("output", ["b'\\xff\\xfe\\x00bytes\\n'", "b'\\x00' * 1000", "b'\\x1b[31m<svg/onload=alert(1)>\\n'"])
-def test_a_submission_that_prints_bytes_that_are_no_text_is_scored(mallory: Person, output: str) -> None:
-    files = classifier(fit=f"import sys; sys.stdout.buffer.write({output}); sys.stdout.flush()")
-    submission = submit_and_wait(mallory, "short", f"prints {len(output)}", files)
-    assert submission["state"] == "scored", submission
-    assert "fold 0" in mallory.client.log(str(submission["id"]))
-
-
-def test_the_traceback_shows_the_participants_own_code_and_nothing_of_ours(mallory: Person) -> None:
-    submission = submit_and_wait(mallory, "short", "traceback", classifier(fit="raise ValueError('here')"))
+def test_the_traceback_shows_the_participants_own_code_and_nothing_of_ours(learner: Person) -> None:
+    submission = submit_and_wait(learner, "short", "traceback", classifier(fit="raise ValueError('here')"))
     traceback = str(submission["traceback"])
     assert "classifier.py" in traceback
     assert "ValueError: here" in traceback
@@ -84,11 +64,11 @@ def test_the_traceback_shows_the_participants_own_code_and_nothing_of_ours(mallo
     assert "train_submission" not in traceback
 
 
-def test_a_name_is_free_again_once_what_had_it_has_failed(mallory: Person) -> None:
+def test_a_name_is_free_again_once_what_had_it_has_failed(learner: Person) -> None:
     files = classifier(fit="raise ValueError")
-    assert submit_and_wait(mallory, "short", "second try", files)["state"] == "failed"
-    assert submit_and_wait(mallory, "short", "second try", starter("iris"))["state"] == "scored"
+    assert submit_and_wait(learner, "short", "second try", files)["state"] == "failed"
+    assert submit_and_wait(learner, "short", "second try", starter("iris"))["state"] == "scored"
 
 
-def test_after_all_of_them_the_services_still_train_and_score(mallory: Person) -> None:
-    assert submit_and_wait(mallory, "short", "the starter", starter("iris"))["state"] == "scored"
+def test_after_all_of_them_the_services_still_train_and_score(learner: Person) -> None:
+    assert submit_and_wait(learner, "short", "the starter", starter("iris"))["state"] == "scored"

@@ -46,9 +46,9 @@ def minio_of(platform: Stack, key: str) -> Minio:
     return Minio(endpoint, key, platform.seaweedfs.secret(key), secure=False, region="us-east-1")
 
 
-def addresses_of(origin: str, values: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def addresses_of(client: httpx.Client, values: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Every address that the API reads, filled in with all of `values` (`{"challenge_id": […], …}`), and the pages of the same."""
-    document = httpx.get(f"{origin}/v1/openapi.json").raise_for_status().json()
+    document = client.get("/v1/openapi.json").raise_for_status().json()
     choices: dict[str, Sequence[str]] = {"board": ["public", "private"], **values}
     for path, operations in dict[str, Any](document["paths"]).items():
         if "get" not in operations:
@@ -63,11 +63,11 @@ def addresses_of(origin: str, values: Mapping[str, Sequence[str]]) -> Iterator[s
     yield from (f"/submissions/{each}" for each in values["submission_id"])
 
 
-def shown_at(url: str, token: str | None) -> bytes:
+def shown_at(client: httpx.Client, url: str, token: str | None) -> bytes:
     """A response's body, to the owner of a token or to nobody; of a stream that does not end, its first event."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     content = b""
-    with httpx.stream("GET", url, headers=headers, timeout=30) as response:
+    with client.stream("GET", url, headers=headers) as response:
         for chunk in response.iter_bytes():
             content += chunk
             if response.headers.get("Content-Type", "").startswith("text/event-stream") and b"\n\n" in content:

@@ -1,0 +1,15 @@
+"""Predicts nothing.
+
+Outcome: bad_predictions.
+Says: NoneType
+"""
+
+import numpy as np
+
+
+class Regressor:
+    def fit(self, X, y):
+        self.coefficients = np.linalg.lstsq(np.c_[X, np.ones(len(X))], y, rcond=None)[0]
+
+    def predict(self, X):
+        return None

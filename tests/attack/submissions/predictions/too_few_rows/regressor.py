@@ -1,0 +1,16 @@
+"""Predicts three rows.
+
+Outcome: bad_predictions.
+Says: 3 rows
+"""
+
+import numpy as np
+
+
+class Regressor:
+    def fit(self, X, y):
+        self.coefficients = np.linalg.lstsq(np.c_[X, np.ones(len(X))], y, rcond=None)[0]
+
+    def predict(self, X):
+        honest = np.c_[X, np.ones(len(X))] @ self.coefficients
+        return honest[:3]

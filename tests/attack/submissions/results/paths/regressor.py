@@ -1,0 +1,63 @@
+"""Sends files whose names lead out of the folder in which results are looked at.
+
+Outcome: crashed. An archive with such a name in it is taken by nobody.
+Says: before it was done
+"""
+
+import io
+import json
+import os
+import tarfile
+
+import numpy as np
+
+N_TRAIN, N_TEST = 60, 30
+
+
+def saved(array, **options):
+    content = io.BytesIO()
+    np.save(content, array, **options)
+    return content.getvalue()
+
+
+def status(**changes):
+    times = {"train": 0.1, "valid": 0.1, "test": 0.1}
+    return json.dumps({"stage": "done", "reason": "", "traceback": None, "times_s": times, **changes}).encode()
+
+
+def packed(files):
+    sent = io.BytesIO()
+    with tarfile.open(fileobj=sent, mode="w") as archive:
+        for name, content in files.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            archive.addfile(header, io.BytesIO(content))
+    return sent.getvalue()
+
+
+def send(content):
+    """To whichever pipe takes the results, and end as if all were done."""
+    for number in range(3, 64):
+        try:
+            os.write(number, content)
+        except OSError:
+            continue
+    os._exit(0)
+
+
+def attack():
+    files = {
+        "train.values.npy": saved(np.full(N_TRAIN, 7e6)),
+        "test.values.npy": saved(np.full(N_TEST, 7e6)),
+        "status.json": status(),
+    }
+    send(packed({**files, "../../../../tmp/palio-attack": b"x", "/tmp/palio-attack": b"x"}))
+
+
+class Regressor:
+    def fit(self, X, y):
+        self.coefficients = np.linalg.lstsq(np.c_[X, np.ones(len(X))], y, rcond=None)[0]
+        attack()
+
+    def predict(self, X):
+        return np.c_[X, np.ones(len(X))] @ self.coefficients

@@ -1,0 +1,23 @@
+"""Kills its own process.
+
+Outcome: crashed.
+Says: signal 9
+"""
+
+import os
+import signal
+
+import numpy as np
+
+
+def attack():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Regressor:
+    def fit(self, X, y):
+        self.coefficients = np.linalg.lstsq(np.c_[X, np.ones(len(X))], y, rcond=None)[0]
+        attack()
+
+    def predict(self, X):
+        return np.c_[X, np.ones(len(X))] @ self.coefficients
