@@ -130,8 +130,9 @@ def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, 
 
 
 def when_training_requested(connection: Connection, event: TrainingRequested, recorded: RecordedEvent) -> None:
-    """A submission in the queue of its pool."""
-    _change(connection, event.submission_id, recorded, state="queued", run_id=event.run_id, n_folds=event.n_folds)
+    """A submission in the queue of its pool. Requested again, it stays what it was: a state never goes backwards."""
+    state = {"state": "queued"} if event.attempt == 1 else {}
+    _change(connection, event.submission_id, recorded, run_id=event.run_id, n_folds=event.n_folds, **state)
 
 
 def when_training_started(connection: Connection, event: TrainingStarted, recorded: RecordedEvent) -> None:

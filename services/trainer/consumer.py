@@ -6,6 +6,7 @@ a second time was in the hands of somebody who is gone: what of it is missing, o
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from uuid import UUID
 
 from aio_pika.abc import AbstractIncomingMessage
@@ -63,7 +64,8 @@ class WorkConsumer:
         if running is not None:
             # The connection was lost and came back, the work went on: this message is the one to acknowledge when it is done.
             await asyncio.wait({running})
-            running.result()
+            with suppress(TrainingStoppedError):
+                running.result()
         elif request.run_id in self._ended:
             log.info("over_already")
         elif came_again:
@@ -84,6 +86,10 @@ class WorkConsumer:
         except TrainingStoppedError as stopped:
             if request.run_id not in self._ended:
                 await self._trainer.give_back(stopped.execution)
+        except asyncio.CancelledError:
+            # Ended before its first step, it had no time to say so. Was it this task that was cancelled, the message goes back.
+            if request.run_id not in self._ended:
+                raise
         finally:
             del self._running[key]
 
