@@ -106,3 +106,26 @@ def test_a_feature_extractor_that_looks_ahead_is_told_so(forms: dict[str, Entere
     state = ended(ada, submission["id"])
     assert (state["state"], state["outcome"]) == ("failed", "train_error")
     assert "looks into the future by at least 6 time steps" in state["reason"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason", "detail"),
+    [
+        ("python=3.7, numpy", "asks for Python ==3.7.*, which is not installed here; there is ", ""),
+        ("gdal, no-such-conda-thing", "the package index has no no-such-conda-thing", "'gdal' is left out"),
+        ("numpy>=99", "the requirements cannot be met", "you require numpy>=99"),
+    ],
+    ids=["python", "unknown name", "unsolvable"],
+)
+def test_an_environment_that_cannot_be_had_is_told_to_its_organiser(
+    entries: str, reason: str, detail: str, organiser: Person, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    kit = shutil.copytree(ROOT / "tests/kits/ramp_clustering", tmp_path / "kit")
+    (kit / "environment.yml").write_text(f"dependencies: [{entries}]")
+    problem = f"environment-{request.node.callspec.id.replace(' ', '-')}"
+    with packed_problem(kit) as packed:
+        organiser.client.publish_problem(problem, packed.kit, packed.private)
+    found = wait_until_prepared(organiser.client, problem)
+    assert (found["state"], found["outcome"]) == ("failed", "environment_error")
+    assert reason in str(found["reason"])
+    assert detail in str(found["detail"])
