@@ -25,6 +25,7 @@ from shared.execution.environments.build import Builder, EnvironmentBuildError
 from shared.execution.environments.interpreters import Interpreter
 from shared.execution.environments.pythons import python_for
 from shared.execution.environments.requirements import requirements_of
+from shared.execution.held_folder import held_folder
 from shared.execution.stations import Environment
 from shared.telemetry import get_logger
 from shared.workbench import Workbench
@@ -103,10 +104,9 @@ class EnvironmentShop:
             return self._known(name) or self._build(lock, interpreter, name)
 
     def _build(self, lock: str, interpreter: Interpreter, name: str) -> str:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="pack-", dir=self._folder) as folder:
+        with held_folder(self._folder, "pack-") as folder:
             started = time.monotonic()
-            pack = self._patiently(lambda: self._builder.build(lock, interpreter, Path(folder) / "environment.tar.zst"))
+            pack = self._patiently(lambda: self._builder.build(lock, interpreter, folder / "environment.tar.zst"))
             self._store.put_file(Bucket.PREPARED, content_key(pack.digest), pack.path)
             log.info("environment_built", digest=pack.digest, bytes=pack.path.stat().st_size, seconds=time.monotonic() - started)
         self._store.put_bytes(Bucket.PREPARED, environment_key(name), pack.digest.encode())

@@ -4,7 +4,6 @@ Objects are stored before the event that names them is appended. A death in betw
 """
 
 import hashlib
-import tempfile
 from pathlib import Path
 
 from services.scorer.environments import EnvironmentShop, with_notes
@@ -16,6 +15,7 @@ from shared.execution.cache import TooLargeError
 from shared.execution.environments.build import EnvironmentBuildError
 from shared.execution.environments.interpreters import MissingInterpreterError
 from shared.execution.environments.requirements import RequirementsError
+from shared.execution.held_folder import held_folder
 from shared.execution.preparation import KitError, PreparedProblem, Upload, prepare_problem
 from shared.execution.sandbox.port import Limits, Sandbox, SandboxError
 from shared.telemetry import get_logger
@@ -54,9 +54,7 @@ class ProblemPreparer:
             return self._failed(published, Outcome.SYSTEM_ERROR, str(error))
 
     def _prepare(self, published: ProblemPublished) -> ProblemPrepared:
-        self._work_folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="prepare-", dir=self._work_folder) as name:
-            folder = Path(name)
+        with held_folder(self._work_folder, "prepare-") as folder:
             upload = self._fetch(published, folder)
             built = self._shop.environment_of(upload.kit, published)
             out = folder / "out"
