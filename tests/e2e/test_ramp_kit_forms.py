@@ -24,6 +24,8 @@ FORMS = (
 #: Its data are made on the platform, by a script that the organiser sends with the private data.
 MADE_THERE = "fold_aware"
 LABEL_FREE = {"images": ["data/imgs"]}
+#: The first test waits for an environment and nine preparations: on a busy machine longer than one test usually may.
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True)
