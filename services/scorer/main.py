@@ -84,6 +84,7 @@ def score_limits(settings: ScorerSettings) -> Limits:
     """What a kit's metrics may use for one run."""
     return Limits(
         wall_time_s=settings.score_time_limit_s,
+        cpu_time_s=settings.score_time_limit_s,
         memory_bytes=8 * GIB,
         file_bytes=GIB,
         output_bytes=GIB,

@@ -76,7 +76,7 @@ def score_run(
             raise KitError("the kit does not load", _text(error.result)) from error
         scores = _checked(done, limits, manifest, len(predictions))
     problems = tuple(shown(problem, _MAX_PROBLEM_CHARS) for problem in scores.problems)
-    return Scores(scores.folds, scores.bagged, problems, done.sandbox.log, done.sandbox.wall_time_s)
+    return Scores(scores.folds, scores.bagged, problems, done.sandbox.log, done.sandbox.usage.wall_time_s)
 
 
 def score_station(environment: Environment, labels: LabelFiles, limits: Limits) -> StationSpec:

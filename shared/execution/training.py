@@ -57,6 +57,7 @@ _OUTCOMES = {
 }
 _ENDED = {
     EndedBy.TIME_LIMIT: Outcome.TIME_LIMIT,
+    EndedBy.CPU_TIME_LIMIT: Outcome.TIME_LIMIT,
     EndedBy.MEMORY_LIMIT: Outcome.MEMORY_LIMIT,
     EndedBy.OUTPUT_LIMIT: Outcome.OUTPUT_LIMIT,
     EndedBy.PROCESS_LIMIT: Outcome.CRASHED,
@@ -129,6 +130,8 @@ def train_station(problem: LocalProblem, limits: FoldLimits) -> StationSpec:
         output_bytes=min(limits.output_limit_bytes, max(_RESULT_BYTES, 4 * _right_bytes(problem.manifest.expected))),
         log_bytes=limits.log_limit_bytes,
         processes=limits.max_processes,
+        # A fold has one core for its time.
+        cpu_time_s=limits.time_limit_s,
     )
     return StationSpec(
         Role.TRAIN, problem.environment, Mount(prepared.kit, "/kit"), tuple(data), sandbox_limits, problem.manifest.preload
@@ -184,7 +187,7 @@ def _result(
 ) -> FoldResult:
     times = status.times_s if status else _Times()
     # A submission may claim any time, but not more than passed.
-    train, valid, test = (min(seconds, sandbox.wall_time_s) for seconds in (times.train, times.valid, times.test))
+    train, valid, test = (min(seconds, sandbox.usage.wall_time_s) for seconds in (times.train, times.valid, times.test))
     traceback = status.traceback if status and outcome is not Outcome.TRAINED else None
     return FoldResult(
         outcome=outcome,
@@ -192,6 +195,8 @@ def _result(
         traceback=None if traceback is None else shown(traceback, _MAX_TRACEBACK_CHARS),
         log=sandbox.log,
         predictions=predictions,
-        usage=FoldUsage(train_time_s=train, valid_time_s=valid, test_time_s=test, peak_memory_bytes=sandbox.peak_memory_bytes),
-        wall_time_s=sandbox.wall_time_s,
+        usage=FoldUsage(
+            train_time_s=train, valid_time_s=valid, test_time_s=test, peak_memory_bytes=sandbox.usage.peak_memory_bytes
+        ),
+        wall_time_s=sandbox.usage.wall_time_s,
     )

@@ -19,6 +19,11 @@ def time_limit(limits: Limits) -> str:
     return f"it took more than {limits.wall_time_s:g} seconds"
 
 
+def cpu_time_limit(limits: Limits) -> str:
+    """A sentence on the CPU time."""
+    return f"all its processes together used more than {limits.cpu_time_s:g} seconds of CPU time"
+
+
 def memory_limit(limits: Limits) -> str:
     """A sentence on the memory."""
     return f"it needed more than {limits.memory_bytes // _MIB} MiB of memory"
@@ -38,6 +43,7 @@ def why_ended(result: SandboxResult, limits: Limits) -> str:
     """Why a sandbox was over before its results were whole."""
     said = {
         EndedBy.TIME_LIMIT: time_limit,
+        EndedBy.CPU_TIME_LIMIT: cpu_time_limit,
         EndedBy.MEMORY_LIMIT: memory_limit,
         EndedBy.OUTPUT_LIMIT: output_limit,
         EndedBy.PROCESS_LIMIT: process_limit,

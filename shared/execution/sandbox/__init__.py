@@ -1,6 +1,8 @@
 """Sandboxes: the port that says what one is, and the one made with bubblewrap."""
 
 from shared.execution.sandbox.bubblewrap import Bubblewrap
+from shared.execution.sandbox.cgroup_places import open_cgroups
+from shared.execution.sandbox.cgroups import CgroupError
 from shared.execution.sandbox.port import (
     EndedBy,
     Limits,
@@ -10,10 +12,12 @@ from shared.execution.sandbox.port import (
     SandboxError,
     SandboxResult,
     SandboxSpec,
+    Usage,
 )
 
 __all__ = [
     "Bubblewrap",
+    "CgroupError",
     "EndedBy",
     "Limits",
     "Mount",
@@ -22,4 +26,6 @@ __all__ = [
     "SandboxError",
     "SandboxResult",
     "SandboxSpec",
+    "Usage",
+    "open_cgroups",
 ]

@@ -9,14 +9,17 @@ root up for a uid that owns nothing, then bubblewrap makes the namespaces as for
 """
 
 import importlib.util
+import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from shared.execution.sandbox.cgroups import Cgroups
+from shared.execution.sandbox.launch import CommandLine, Inherited
 from shared.execution.sandbox.port import RESULTS_FD_VARIABLE, Limits, Mount, RunningSandbox, SandboxError, SandboxSpec
 from shared.execution.sandbox.seccomp import filter_program
-from shared.execution.sandbox.supervision import CommandLine, Supervisor
+from shared.execution.sandbox.supervision import Supervisor
 
 #: Owns nothing on any Debian: between the ranges that systemd gives to containers and to homes.
 STRANGER_UID = 60578
@@ -29,15 +32,17 @@ _MADE_UP_ETC = ("passwd", "group", "hosts", "nsswitch.conf")
 #: Beyond what is really held: libraries reserve far more addresses than they use.
 _ADDRESS_SPACE_FACTOR = 2
 _ADDRESS_SPACE_EXTRA_BYTES = 16 << 30
-_OPEN_FILES = 1024
+#: CPU seconds of one process beyond the limit of all: the kernel's end for what the watcher missed. A kit's imports count here.
+_CPU_EXTRA_S, _CPU_SETUP_S = 1, 300
 _STAGE = "/run/palio-stage"
 
 
 class Bubblewrap:
-    """Starts sandboxes with bubblewrap. Raises `SandboxError` if there is none."""
+    """Starts sandboxes with bubblewrap, each in a control group if there are any. Raises `SandboxError` if there is none."""
 
-    def __init__(self, executable: Path | None = None) -> None:
+    def __init__(self, executable: Path | None = None, cgroups: Cgroups | None = None) -> None:
         self._executable = executable or _find_executable()
+        self.cgroups = cgroups
         self._as_root = os.geteuid() == 0
         if self._as_root and not shutil.which("setpriv"):
             raise SandboxError("as root, strangers' code needs setpriv to give up root: apt-get install util-linux")
@@ -55,7 +60,7 @@ class Bubblewrap:
                 raise SandboxError(f"{mount.source} is not there to be mounted")
             if mount.writable and self._as_root:
                 _give_away(mount.source)
-        return Supervisor(spec, self._command).started()
+        return Supervisor(spec, self._command, self.cgroups).started()
 
     def check(self) -> None:
         """Try a sandbox that does nothing. Raises `SandboxError` that names what the machine lacks and what mends it."""
@@ -66,20 +71,23 @@ class Bubblewrap:
         words = result.log.decode(errors="replace").strip()
         raise SandboxError(f"this machine gives no sandbox ({words or result.ended_by}). {_remedy()}")
 
-    def _command(self, spec: SandboxSpec, info_fd: int, results_fd: int | None) -> CommandLine:
+    def _command(self, spec: SandboxSpec, inherited: Inherited) -> CommandLine:
         """The command line. What bubblewrap is told travels in files in memory: a command line can be read inside.
 
         Only for root are there two bubblewraps, as the module says.
         """
+        told = ["--info-fd", str(inherited.info_fd)]
+        if inherited.block_fd is not None:
+            told += ["--block-fd", str(inherited.block_fd)]
         view = [*_system(), *_etc(network=spec.network), *_mounted(spec.mounts)]
         inside = [
             *_namespaces(spec),
-            *([] if self._as_root else ["--info-fd", str(info_fd)]),
+            *([] if self._as_root else told),
             *(["--bind", "/", "/"] if self._as_root else view),
             *_private_folders(spec.limits),
             *(["--tmpfs", "/run"] if self._as_root else []),
             *("--remount-ro", "/", "--chdir", spec.work_folder),
-            *_variables(spec, results_fd),
+            *_variables(spec, inherited.results_fd),
         ]
         made = []
         calls = filter_program(network=spec.network)
@@ -87,15 +95,13 @@ class Bubblewrap:
             made.append(_memory_file(calls))
             inside += ["--seccomp", str(made[0])]
         inner = _arguments_file(inside)
-        program = ["--", *_limited(spec.limits), *spec.argv]
+        program = ["--", *_limited(spec), *_begun_by_line(spec), *spec.argv]
         if not self._as_root:
             return CommandLine(str(self._executable), ["bwrap", "--args", str(inner), *program], [inner, *made])
         stage, executable = self._staged()
         # A PID namespace of its own: root's bubblewrap, which keeps no capability, may not kill a process that gave root up, so
         # "die with parent" would end there. The kernel kills all of a PID namespace with its first process.
-        outer = _arguments_file(
-            ["--die-with-parent", "--unshare-pid", "--info-fd", str(info_fd), *view, *_empty_folders(), *stage]
-        )
+        outer = _arguments_file(["--die-with-parent", "--unshare-pid", *told, *view, *_empty_folders(), *stage])
         give_up_root = [
             "/usr/bin/setpriv",
             *(f"--reuid={STRANGER_UID}", f"--regid={STRANGER_UID}", "--clear-groups"),
@@ -217,12 +223,21 @@ def _variables(spec: SandboxSpec, results_fd: int | None) -> Iterator[str]:
         yield from ("--setenv", name, value)
 
 
-def _limited(limits: Limits) -> Iterator[str]:
+def _begun_by_line(spec: SandboxSpec) -> Iterator[str]:
+    """A program that does not wait by itself is held until a line comes: the supervisor knows when nothing can outlive it."""
+    if not spec.waits_for_line:
+        yield from ("/bin/sh", "-c", 'read -r line && exec "$@" </dev/null', "sh")
+
+
+def _limited(spec: SandboxSpec) -> Iterator[str]:
+    limits = spec.limits
     # Set by a program inside, not by this process on its child: that takes a capability that containers lack. Inside a user
     # namespace of its own, `nproc` counts the sandbox's processes only (Linux 5.14); the watcher counts them everywhere.
     addresses = limits.memory_bytes * _ADDRESS_SPACE_FACTOR + _ADDRESS_SPACE_EXTRA_BYTES
     yield "/usr/bin/prlimit"
-    yield from ("--core=0", f"--fsize={limits.file_bytes}", f"--nofile={_OPEN_FILES}", f"--nproc={limits.processes}")
+    yield from ("--core=0", f"--fsize={limits.file_bytes}", f"--nofile={limits.open_files}", f"--nproc={limits.processes}")
+    if math.isfinite(limits.cpu_time_s):
+        yield f"--cpu={math.ceil(limits.cpu_time_s) + _CPU_EXTRA_S + (_CPU_SETUP_S if spec.waits_for_line else 0)}"
     yield from (f"--as={addresses}", "--")
 
 

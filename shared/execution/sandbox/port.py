@@ -4,6 +4,7 @@ A program in a sandbox sees its mounts and a minimal system, all read-only but w
 network unless asked for, no credentials, no environment variables but the given ones, and no way to outlive the sandbox.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 #: Name of the variable with the number of the descriptor that takes results. The first byte written to it says that the
-#: program is ready; all after it is the results.
+#: program is ready; all after it is the results. Where the results begin, the measured usage is divided.
 RESULTS_FD_VARIABLE = "PALIO_RESULTS_FD"
 #: How much more than the kept log a program may print before it is ended.
 LOG_FLOOD_FACTOR = 64
@@ -26,6 +27,7 @@ class EndedBy(StrEnum):
 
     EXIT = "exit"
     TIME_LIMIT = "time_limit"
+    CPU_TIME_LIMIT = "cpu_time_limit"
     MEMORY_LIMIT = "memory_limit"
     OUTPUT_LIMIT = "output_limit"
     PROCESS_LIMIT = "process_limit"
@@ -45,9 +47,12 @@ class Mount:
 class Limits:
     """What a sandbox may use.
 
-    `memory_bytes` counts all processes together with `/tmp` and shared memory, not the files that they map; it is watched,
-    so a little more may be had for some milliseconds. `output_bytes` is for the results, and for all writable mounts together;
-    `file_bytes` for one file. Of what is printed `log_bytes` are kept; `LOG_FLOOD_FACTOR` times that ends the sandbox.
+    `wall_time_s` and `cpu_time_s` count from the begin (see `SandboxSpec`); CPU time is that of all processes together, also of
+    those that ended. `memory_bytes` counts all processes together with `/tmp` and shared memory, not the files that they map.
+    Both are watched, so a little more may be had for some milliseconds; a control group, where there is one, stops the growth
+    of memory at once, a thirty-second and 16 MiB above. `output_bytes` is for the results, and for all writable mounts together;
+    `file_bytes` for one file; `processes` counts threads too; `open_files` is for each process. Of what is printed `log_bytes`
+    are kept; `LOG_FLOOD_FACTOR` times that ends the sandbox.
     """
 
     wall_time_s: float
@@ -56,6 +61,8 @@ class Limits:
     output_bytes: int
     log_bytes: int
     processes: int
+    cpu_time_s: float = math.inf
+    open_files: int = 1024
 
     @property
     def files_in_memory_bytes(self) -> int:
@@ -84,19 +91,36 @@ class SandboxSpec:
 
 
 @dataclass(frozen=True)
-class SandboxResult:
-    """How it ended. Exactly one of `exit_code` and `signal` is set. Times in seconds, of all processes together.
+class Usage:
+    """What all processes of a sandbox took together, measured from outside: seconds, and the most bytes held at once."""
 
-    `log` is what they printed (stdout and stderr in order), cut in the middle where it was too long, and may hold any bytes.
+    wall_time_s: float
+    cpu_time_s: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class SandboxResult:
+    """How it ended. Exactly one of `exit_code` and `signal` is set.
+
+    `log` is what was printed (stdout and stderr in order), cut in the middle where it was too long, and may hold any bytes.
+    `parts` is what was used from the begin on, divided where the results began: two parts, or one if there were none.
     """
 
     ended_by: EndedBy
     exit_code: int | None
     signal: int | None
     log: bytes
-    wall_time_s: float
-    cpu_time_s: float
-    peak_memory_bytes: int
+    parts: tuple[Usage, ...]
+
+    @property
+    def usage(self) -> Usage:
+        """All parts together."""
+        return Usage(
+            wall_time_s=sum(part.wall_time_s for part in self.parts),
+            cpu_time_s=sum(part.cpu_time_s for part in self.parts),
+            peak_memory_bytes=max(part.peak_memory_bytes for part in self.parts),
+        )
 
 
 class RunningSandbox(Protocol):

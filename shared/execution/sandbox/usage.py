@@ -1,7 +1,7 @@
 """What a tree of processes uses at this moment, read from `/proc`.
 
-Memory is what the processes hold themselves (anonymous and shared), not files they map: those are the system's cache. The
-files in memory (`/tmp`, `/dev/shm` inside) are added, since they are memory that no process shows.
+Memory is what the processes hold themselves (anonymous and shared, swapped out or not), not files they map: those are the
+system's cache. The files in memory (`/tmp`, `/dev/shm` inside) are added, since they are memory that no process shows.
 """
 
 import os
@@ -26,10 +26,32 @@ class TreeUsage:
     cpu_time_s: float
 
 
+class TreeClock:
+    """The CPU time of a tree from one look to the next, though processes end and take theirs along.
+
+    Who is waited for leaves his time to who waited, and what is left at the end is waited for by the first process inside. But a
+    process that ignores SIGCHLD has children that nobody waits for: their time is gone from `/proc`. So a fall that the next look
+    confirms is time that was lost, and is added for good. (One look alone may have come between the end of a child and the
+    moment when its parent has its time.) What a child did in less time than a look takes is seen in part only.
+    """
+
+    def __init__(self) -> None:
+        self._lost_s = 0.0
+        self._last_two = (0.0, 0.0)
+
+    def saw(self, cpu_time_s: float) -> float:
+        """All CPU time so far, from what the processes that are there show now. Never less than before."""
+        before, last = self._last_two
+        self._lost_s += max(0.0, before - max(last, cpu_time_s))
+        self._last_two = (last, cpu_time_s)
+        return self._lost_s + max(self._last_two)
+
+
 def tree_usage(root_pid: int, files_in_memory_bytes: int) -> TreeUsage:
     """The usage now. Processes that end meanwhile are left out; one that is gone uses nothing.
 
-    `files_in_memory_bytes` is the size of the sandbox's own `/tmp`. The CPU time of a process that ended is its parent's from then on, unless nobody waited for it.
+    `files_in_memory_bytes` is the size of the sandbox's own `/tmp`. The CPU time is that of the processes that are there, and of
+    those that they waited for.
     """
     processes, memory, cpu = 0, 0, 0.0
     pids = [root_pid]
@@ -72,7 +94,7 @@ def _held_bytes(pid: int) -> int:
     held = 0
     with open(f"/proc/{pid}/status", "rb") as status:  # noqa: PTH123 - called often, on every process
         for line in status:
-            if line.startswith((b"RssAnon:", b"RssShmem:")):
+            if line.startswith((b"RssAnon:", b"RssShmem:", b"VmSwap:")):
                 held += int(line.split()[1]) * 1024
     return held
 

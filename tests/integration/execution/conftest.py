@@ -16,7 +16,7 @@ from shared.execution.environments.build import Builder
 from shared.execution.environments.index import Index
 from shared.execution.environments.interpreters import Interpreter, find_interpreter
 from shared.execution.environments.unpacking import unpack_environment
-from shared.execution.sandbox import Bubblewrap, Mount, Sandbox, SandboxResult
+from shared.execution.sandbox import Bubblewrap, CgroupError, Mount, Sandbox, SandboxResult, open_cgroups
 from shared.execution.stations import ColdStations, Environment
 from tests.integration.execution.programs import PYTHON, ROOT, python_spec
 
@@ -26,8 +26,16 @@ REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "ramp-workflow==0.7.0", "pali
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Bubblewrap:
-    return Bubblewrap()
+def sandbox(request: pytest.FixtureRequest) -> Bubblewrap:
+    """One as the services have it, or of the kind that is asked for."""
+    kind = getattr(request, "param", None)
+    try:
+        cgroups = None if kind == "watched" else open_cgroups()
+    except CgroupError as error:
+        if kind:
+            pytest.skip(f"no control group can be made here: {error}")
+        cgroups = None
+    return Bubblewrap(cgroups=cgroups)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,15 @@
-"""Python programs to run in sandboxes."""
+"""Python programs to run in sandboxes, and what is left of them on the host."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from shared.execution.environments.interpreters import Interpreter
-from shared.execution.sandbox import Limits, Mount, SandboxSpec
+from shared.execution.sandbox import Limits, Mount, SandboxResult, SandboxSpec
+
+Run = Callable[..., SandboxResult]
+#: Of a sandbox: with memory and CPU time looked up in `/proc`, or counted by the kernel.
+KINDS = ("watched", "cgroup")
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = "3.11"
@@ -29,3 +34,16 @@ def python_spec(
         results=results,
         waits_for_line=waits_for_line,
     )
+
+
+def processes_with(marker: str, program: str = "") -> list[int]:
+    """Processes of the host, whosever, whose command line holds the marker, and begins with the program."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes()
+            if marker.encode() in words and words.startswith(program.encode()):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found

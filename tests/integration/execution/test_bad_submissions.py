@@ -103,6 +103,12 @@ def test_a_loop_ends_at_the_time_limit(train: Train, fit: str) -> None:
     assert (result.outcome, result.reason) == (Outcome.TIME_LIMIT, "it took more than 1 seconds")
 
 
+def test_more_than_one_core_for_its_time_is_a_time_limit_that_says_so(train: Train) -> None:
+    result = train(classifier(fit="import os; [os.fork() for _ in range(2)]\n        while True: pass"), time_limit_s=2)
+    assert result.outcome is Outcome.TIME_LIMIT
+    assert "more than 2 seconds of CPU time" in result.reason
+
+
 def test_a_traceback_shows_the_participants_files_and_no_others(train: Train) -> None:
     result = train(classifier(head="def helper():\n    raise KeyError('column')\n\n", fit="helper()"))
     assert result.traceback is not None
