@@ -62,13 +62,14 @@ class _Machine:
     refused: Mapping[str, int]
     clone: int
     socket: int
+    socketpair: int
     ioctl: int
     has_x32: bool
 
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000003E, _REFUSED_X86_64, clone=56, socket=41, ioctl=16, has_x32=True),
-    "aarch64": _Machine(0xC00000B7, _REFUSED_AARCH64, clone=220, socket=198, ioctl=29, has_x32=False),
+    "x86_64": _Machine(0xC000003E, _REFUSED_X86_64, clone=56, socket=41, socketpair=53, ioctl=16, has_x32=True),
+    "aarch64": _Machine(0xC00000B7, _REFUSED_AARCH64, clone=220, socket=198, socketpair=199, ioctl=29, has_x32=False),
 }
 
 
@@ -107,13 +108,23 @@ def filter_program(machine: str | None = None, *, network: bool = False) -> byte
             _allow(),
         ],
     )
-    program += _when(known.socket, _socket_rules(network=network))
+    # Pairs too: of some families the kernel makes them, loading their code first.
+    for number in (known.socket, known.socketpair):
+        program += _when(number, _socket_rules(network=network))
     return b"".join([*program, _allow()])
 
 
 def _socket_rules(*, network: bool) -> list[bytes]:
-    """Unix and Internet sockets, but no raw ones; no other family: their code is where kernels are broken into."""
-    of_kind = [
+    """Unix sockets, TCP and UDP; nothing raw, and no other family or protocol: their code is where kernels are broken into."""
+    internet = [
+        _step(_LOAD, _SECOND_ARGUMENT),
+        _step(_AND, _SOCKET_TYPE_MASK),
+        _step(_JUMP_EQUAL, socket.SOCK_STREAM, 2, 0),
+        _step(_JUMP_EQUAL, socket.SOCK_DGRAM, 1, 0),
+        _refuse(errno.EPERM),
+        _allow(),
+    ]
+    unix = [
         _step(_LOAD, _SECOND_ARGUMENT),
         _step(_AND, _SOCKET_TYPE_MASK),
         _step(_JUMP_EQUAL, socket.SOCK_RAW, 0, 1),
@@ -125,11 +136,12 @@ def _socket_rules(*, network: bool) -> list[bytes]:
         rules += [_step(_JUMP_EQUAL, socket.AF_NETLINK, 0, 1), _allow()]
     return [
         *rules,
-        _step(_JUMP_EQUAL, socket.AF_UNIX, 3, 0),
+        _step(_JUMP_EQUAL, socket.AF_UNIX, 3 + len(internet), 0),
         _step(_JUMP_EQUAL, socket.AF_INET, 2, 0),
         _step(_JUMP_EQUAL, socket.AF_INET6, 1, 0),
         _refuse(errno.EAFNOSUPPORT),
-        *of_kind,
+        *internet,
+        *unix,
     ]
 
 

@@ -136,12 +136,17 @@ for name, number in calls.items():
         print("ALLOWED", name, ctypes.get_errno())
 print("namespace", libc.syscall({machine.clone}, 0x10000000, 0, 0, 0, 0), ctypes.get_errno() == errno.EPERM)
 print("tiocsti", libc.ioctl(0, 0x5412, b"x"), ctypes.get_errno() == errno.EPERM)
-for family, kind in ((16, 3), (17, 3), (38, 5), (40, 1), (2, 3), (10, 3)):
+for family, kind in ((16, 3), (17, 3), (38, 5), (40, 1), (2, 3), (10, 3), (2, 10), (2, 5), (2, 6), (30, 5)):
     try:
         socket.socket(family, kind)
         print("ALLOWED socket", family, kind)
     except OSError as error:
         pass
+try:
+    socket.socketpair(30, 5)
+    print("ALLOWED pair")
+except OSError as error:
+    assert error.errno == errno.EAFNOSUPPORT
 print("done")
 """
     )
