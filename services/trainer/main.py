@@ -56,12 +56,20 @@ async def _work(
     store = Store(settings)
     slots = Slots(settings.slots)
     reporter = await Reporter.open(connection, settings.pool)
-    workbench = Workbench(store, settings)
-    trainer = RunTrainer(store, workbench, stations, reporter, slots=slots, name=name, slow_fold_s=settings.slow_fold_s)
+    whisperer = await Whisperer.open(connection, settings.pool)
+    trainer = RunTrainer(
+        store,
+        Workbench(store, settings),
+        stations,
+        reporter,
+        whisperer,
+        slots=slots,
+        name=name,
+        slow_fold_s=settings.slow_fold_s,
+    )
     consumer = WorkConsumer(trainer, settings.max_jobs)
     await hear_commands(connection, settings.pool, consumer.end_run)
     draining = asyncio.Event()
-    whisperer = await Whisperer.open(connection, settings.pool)
     beating = asyncio.create_task(beat(whisperer, settings, name, slots, consumer, draining))
     readiness.clear("start")
     try:

@@ -16,11 +16,14 @@ from uuid import UUID, uuid4
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from services.trainer.live_log import LiveLog
 from services.trainer.reporting import Reporter
 from shared.artefacts import Bucket, MissingArtefactError, Store, content_key, log_key, predictions_key, traceback_key
 from shared.artefacts.archives import ArchiveError, ArchiveLimits, unpack
 from shared.bus.reports import FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
+from shared.bus.telemetry import Whisperer
 from shared.events import FoldRequested, Outcome, TrainingRequested
+from shared.execution.cache import TooLargeError
 from shared.execution.environments.interpreters import MissingInterpreterError
 from shared.execution.sandbox.port import SandboxError
 from shared.execution.stations import Stations, Stopped
@@ -125,6 +128,7 @@ class RunTrainer:
         workbench: Workbench,
         stations: Stations,
         reporter: Reporter,
+        whisperer: Whisperer,
         *,
         slots: Slots,
         name: str,
@@ -134,6 +138,7 @@ class RunTrainer:
         self._workbench = workbench
         self._stations = stations
         self._reporter = reporter
+        self._whisperer = whisperer
         self._slots = slots
         self._name = name
         self._slow_fold_s = slow_fold_s
@@ -147,7 +152,7 @@ class RunTrainer:
         try:
             async with in_thread(self._workbench.problem(request.manifest_digest)) as problem:
                 await self._train_on(execution, problem)
-        except MissingInterpreterError as error:
+        except (MissingInterpreterError, TooLargeError) as error:
             await self._reporter.report(
                 execution.failed(Outcome.ENVIRONMENT_ERROR, f"this trainer can't use the environment: {error}")
             )
@@ -206,8 +211,8 @@ class RunTrainer:
 
     async def _train_fold(self, execution: Execution, problem: ProblemOnHost, submission: Path, fold: int) -> float:
         """Train, upload, report; returns the seconds in the sandbox. Raises `FoldFailedError`; if cancelled, ends the sandbox first."""
-        async with self._slots.one():
-            result = await self._in_sandbox(execution, problem, submission, fold)
+        async with self._slots.one(), LiveLog(self._whisperer, execution.request, fold).sent() as live:
+            result = await self._in_sandbox(execution, problem, submission, fold, live)
         FOLDS.labels(result.outcome.value).inc()
         FOLD_SECONDS.observe(result.wall_time_s)
         report = await asyncio.to_thread(self._upload, execution, fold, result)
@@ -216,7 +221,9 @@ class RunTrainer:
         await self._reporter.report(report)
         return result.wall_time_s
 
-    async def _in_sandbox(self, execution: Execution, problem: ProblemOnHost, submission: Path, fold: int) -> FoldResult:
+    async def _in_sandbox(
+        self, execution: Execution, problem: ProblemOnHost, submission: Path, fold: int, live: LiveLog
+    ) -> FoldResult:
         stopped = Stopped()
         predictions = submission.parent / f"predictions-{fold}.tar"
         work = asyncio.ensure_future(
@@ -229,6 +236,7 @@ class RunTrainer:
                 execution.request.limits,
                 predictions,
                 stopped,
+                live.write,
             )
         )
         try:

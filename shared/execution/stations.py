@@ -13,7 +13,7 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -202,9 +202,12 @@ class Station:
         files: Mapping[str, Path],
         stopped: Stopped | None = None,
         *,
+        heard: Callable[[bytes], None] | None = None,
         setup_limit_s: float = SETUP_LIMIT_S,
     ) -> Done:
         """Run the one job. `files` are put into `/job` under their names: files by link where possible, folders copied.
+
+        `heard` is called with what the job prints, as it does; see `RunningSandbox.listen`.
 
         Raises `NotReadyError` if the kit does not load, `SandboxError` if the machine fails. Whatever the job does is in
         what is returned.
@@ -219,6 +222,8 @@ class Station:
             return Done(result, self._results, self.spec.limits)
         for name, source in files.items():
             _place(source, self._job / name)
+        if heard:
+            self.running.listen(heard)
         self.running.send_line(json.dumps(job).encode())
         return Done(self.running.wait(), self._results, self.spec.limits)
 

@@ -5,6 +5,7 @@ submission's, whatever it did to the process: it shares it with the runner and c
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -97,17 +98,19 @@ def train_fold(
     limits: FoldLimits,
     predictions: Path,
     stopped: Stopped | None = None,
+    heard: Callable[[bytes], None] | None = None,
 ) -> FoldResult:
     """Train the submission (a folder) on one fold (a file that the manifest names), and write its predictions to `predictions`.
 
     Blocks until it is over: call it in a thread. Returns an outcome for whatever the submission does, `kit_error` if the kit
-    does not load, `withdrawn` if it was `stopped`. Raises `SandboxError` if the machine fails.
+    does not load, `withdrawn` if it was `stopped`. Raises `SandboxError` if the machine fails. `heard` is called with what the
+    submission prints, as it does, in a thread that must not be held up.
     """
     spec = train_station(problem, limits)
     job = {"ragged": problem.manifest.predictions.is_ragged}
     with stations.take(spec) as station:
         try:
-            done = station.run(job, {"fold": fold, "submission": submission}, stopped)
+            done = station.run(job, {"fold": fold, "submission": submission}, stopped, heard=heard)
         except NotReadyError as error:
             return _kit_error(error.result, spec.limits)
         if stopped and stopped.is_set and done.sandbox.ended_by is EndedBy.KILLED:

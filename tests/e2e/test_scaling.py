@@ -13,6 +13,7 @@ import pytest
 
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import Stack
+from palio.client.errors import ApiError
 from shared.database import make_engine
 from shared.events import Event, FoldRequested, FoldTrained, RequestReturned, TrainingFinished, TrainingStarted
 from shared.ledger import read_stream
@@ -184,6 +185,22 @@ def test_what_runs_is_withdrawn_within_moments_and_the_next_one_takes_its_slot(
         assert followed(bob, waiting)["state"] == "scored"
     assert not any(isinstance(event, TrainingFinished) for event in run_events(submission))
     assert kinds(run_events(withdrawn)) <= Counter({"TrainingRequested": 1, "SubmissionWithdrawn": 1})
+
+
+def test_what_a_submission_prints_is_seen_by_its_team_while_it_runs(
+    platform: Stack, cache: Path, bob: Person, submit: Callable[..., str], register: Callable[[str], Person]
+) -> None:
+    with trainer(platform, POOL, cache, drain_s="0"):
+        submission = submit(250)
+        lines = next(bob.client.printed_lines(submission))
+        assert (lines["fold"], lines["text"]) == (0, "training\n")
+        assert bob.client.log(submission) == "--- fold 0, still running ---\ntraining\n"
+        stranger = register("stranger").client
+        assert stranger.submission(submission)["state"] == "training"
+        with pytest.raises(ApiError, match="Only the submission's team"):
+            stranger.log(submission)
+        bob.client.withdraw(submission)
+        assert list(stranger.printed_lines(submission)) == []
 
 
 def test_who_waits_sees_a_place_in_the_queue_and_another_teams_first_goes_before_a_teams_many(

@@ -5,7 +5,7 @@ network unless asked for, no credentials, no environment variables but the given
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -128,6 +128,9 @@ class RunningSandbox(Protocol):
 
     def send_line(self, line: bytes) -> None:
         """Write a line to the program's standard input. Nothing happens if the program is gone."""
+
+    def listen(self, heard: Callable[[bytes], None]) -> None:
+        """From now on, call this with whatever is printed, in a thread that must not be held up."""
 
     def wait_until_ready(self, timeout_s: float) -> bool:
         """Wait for the first byte on the descriptor for results; False if the program ended without it or time ran out."""

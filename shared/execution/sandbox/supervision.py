@@ -9,6 +9,7 @@ import selectors
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import BinaryIO
 
@@ -32,6 +33,7 @@ class Supervisor:
         self._results_file: BinaryIO | None = None
         self._results_bytes = 0
         self._is_ready = False
+        self._heard: Callable[[bytes], None] | None = None
         self._error: Exception | None = None
         self._result: SandboxResult | None = None
         self._started, self._ready_or_over, self._over = threading.Event(), threading.Event(), threading.Event()
@@ -60,6 +62,10 @@ class Supervisor:
                 with suppress(BrokenPipeError, BlockingIOError):
                     self._stdin.write(line + b"\n")
             self._wake()
+
+    def listen(self, heard: Callable[[bytes], None]) -> None:
+        """See the port."""
+        self._heard = heard
 
     def wait_until_ready(self, timeout_s: float) -> bool:
         """See the port."""
@@ -183,6 +189,8 @@ class Supervisor:
         data = os.read(descriptor, READ_BYTES)
         if descriptor == process.log_fd:
             self._log.write(data)
+            if self._heard and data:
+                self._heard(data)
             if self._log.total_bytes > self._spec.limits.log_bytes * LOG_FLOOD_FACTOR:
                 self._end(EndedBy.OUTPUT_LIMIT)
         elif data:
