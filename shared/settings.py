@@ -66,6 +66,21 @@ class CacheSettings(PalioSettings):
     )
 
 
+class SandboxSettings(PalioSettings):
+    """What holds strangers' code on this host."""
+
+    cgroups: Literal["auto", "off"] = Field(
+        "auto",
+        description="`auto`: memory, CPU time and processes of sandboxes are counted by control groups where this service may make "
+        "some below its own; `off`: always by watching `/proc`.",
+    )
+    accept_missing_limits: list[str] = Field(
+        [],
+        description="Limits of sandboxes to do without where this machine does not give them, as a JSON list; without it, the "
+        "service refuses to start and names them.",
+    )
+
+
 class PublicSettings(PalioSettings):
     """What the outside world sees."""
 
@@ -98,7 +113,7 @@ class OrchestratorSettings(ServiceSettings, DatabaseSettings, BusSettings):
     )
 
 
-class TrainerSettings(ServiceSettings, BusSettings, StoreSettings, CacheSettings):
+class TrainerSettings(ServiceSettings, BusSettings, StoreSettings, CacheSettings, SandboxSettings):
     """Runs strangers' code."""
 
     pool: str = Field("default", description="Pool that this trainer serves.")
@@ -113,7 +128,7 @@ class TrainerSettings(ServiceSettings, BusSettings, StoreSettings, CacheSettings
     heartbeat_s: float = Field(5.0, gt=0, le=5, description="Seconds between two heartbeats of this trainer.")
 
 
-class ScorerSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettings, CacheSettings):
+class ScorerSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettings, CacheSettings, SandboxSettings):
     """Prepares problems, builds environments, scores."""
 
     wheel_dir: Path = Field(Path("dist"), description="Folder with the `palio` wheel that kits' environments get.")

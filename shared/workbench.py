@@ -18,11 +18,15 @@ from shared.execution.cache import Cache
 from shared.execution.environments.interpreters import find_interpreter
 from shared.execution.environments.unpacking import unpack_environment
 from shared.execution.prepared import LabelFiles, Manifest, PreparedFiles
-from shared.execution.sandbox import Sandbox
+from shared.execution.sandbox import Bubblewrap, CgroupError, Sandbox, open_cgroups
+from shared.execution.self_test import require_limits
 from shared.execution.standby import StandbyStations
 from shared.execution.stations import ColdStations, Environment
 from shared.execution.training import LocalProblem
-from shared.settings import CacheSettings
+from shared.settings import CacheSettings, SandboxSettings
+from shared.telemetry import get_logger
+
+log = get_logger(__name__)
 
 #: Archives in the cache were checked when they came in, or are our own; this bounds what a broken-into store could unpack.
 MAX_UNPACKED_FILES = 1_000_000
@@ -113,3 +117,22 @@ class Workbench:
 def open_stations(settings: CacheSettings, sandbox: Sandbox) -> StandbyStations:
     """Where sandboxes for kits come from, as a context: some kept ready, as many as the settings say, others started when needed."""
     return StandbyStations(ColdStations(sandbox, settings.cache_dir / "work"), settings.standby_sandboxes)
+
+
+def open_sandbox(settings: SandboxSettings) -> Sandbox:
+    """The sandbox of a service, after every limit of it was tried.
+
+    Raises `SandboxError` if there is none, or for a limit that this machine does not give: before any work is taken, with the
+    command that mends it.
+    """
+    cgroups = None
+    if settings.cgroups == "auto":
+        try:
+            cgroups = open_cgroups()
+        except CgroupError as error:
+            log.info("no_control_groups", reason=str(error))
+    sandbox = Bubblewrap(cgroups=cgroups)
+    sandbox.check()
+    for missing in require_limits(sandbox, settings.accept_missing_limits):
+        log.warning("limit_missing", limit=missing.limit, seen=missing.seen)
+    return sandbox

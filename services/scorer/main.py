@@ -17,11 +17,10 @@ from shared.database import make_engine
 from shared.events import Service
 from shared.execution.environments.build import Builder, BuildLimits
 from shared.execution.environments.index import Index
-from shared.execution.sandbox import Bubblewrap
 from shared.execution.sandbox.port import Limits
 from shared.settings import ScorerSettings
 from shared.telemetry import Readiness, configure_logging
-from shared.workbench import Workbench, open_stations
+from shared.workbench import Workbench, open_sandbox, open_stations
 
 GIB = 2**30
 #: Messages taken at a time: preparations wait in turn without keeping scores from being worked out.
@@ -37,9 +36,8 @@ def main() -> None:
     readiness.blocked("start", "connecting")
     store = Store(settings)
     workbench = Workbench(store, settings)
-    sandbox = Bubblewrap()
-    # A machine that can't give a sandbox ends here, with the command that mends it, before it takes any work.
-    sandbox.check()
+    # A machine that can't give a sandbox with all its limits ends here, with the command that mends it, before it takes any work.
+    sandbox = open_sandbox(settings)
     folder = settings.cache_dir
     builder = Builder(sandbox, folder / "building", Index.of(os.environ), settings.wheel_dir, build_limits(settings))
     engine = make_engine(settings)

@@ -17,11 +17,10 @@ from shared.bus.consumer import Consumer
 from shared.bus.service import run_bus_service
 from shared.bus.telemetry import Whisperer, hear_commands
 from shared.bus.topology import trainer_queue
-from shared.execution.sandbox import Bubblewrap
 from shared.execution.stations import Stations
 from shared.settings import TrainerSettings
 from shared.telemetry import Readiness, configure_logging, get_logger
-from shared.workbench import Workbench, open_stations
+from shared.workbench import Workbench, open_sandbox, open_stations
 
 log = get_logger(__name__)
 
@@ -35,9 +34,8 @@ def run(settings: TrainerSettings) -> None:
     readiness = Readiness()
     readiness.blocked("start", "connecting")
 
-    sandbox = Bubblewrap()
-    # A machine that can't give a sandbox ends here, with the command that mends it, before it takes any work.
-    sandbox.check()
+    # A machine that can't give a sandbox with all its limits ends here, with the command that mends it, before it takes any work.
+    sandbox = open_sandbox(settings)
 
     async def train() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(settings.slots + OTHER_THREADS))

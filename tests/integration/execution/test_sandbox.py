@@ -318,10 +318,6 @@ def test_what_cannot_be_mounted_is_an_error_of_the_machine(sandbox: Bubblewrap, 
         sandbox.start(spec).wait()
 
 
-def test_the_check_of_a_machine_that_gives_sandboxes_is_silent(sandbox: Bubblewrap) -> None:
-    sandbox.check()
-
-
 def test_nothing_is_left_open_by_a_hundred_sandboxes(sandbox: Bubblewrap) -> None:
     spec = SandboxSpec(("/usr/bin/true",), (), LIMITS)
     sandbox.start(spec).wait()
