@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,10 +46,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @contextmanager
-def temporary_stack(name: str, other_pools: Sequence[str] = ()) -> Iterator[Stack]:
+def temporary_stack(
+    name: str, other_pools: Sequence[str] = (), settings: Mapping[str, Mapping[str, str]] | None = None
+) -> Iterator[Stack]:
     """A stack in a folder that is removed; its logs are kept in `.palio/test-logs/`."""
     folder = Path(tempfile.mkdtemp(prefix=f"palio-{name}-"))
-    stack = Stack(folder, other_pools=other_pools, durable=False)
+    stack = Stack(folder, other_pools=other_pools, settings=settings, durable=False)
     try:
         with stack:
             yield stack

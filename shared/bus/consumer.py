@@ -105,8 +105,9 @@ class Consumer:
         self._dead_letters = await get_exchange(publishing, DEAD_LETTERS)
         channel = await self._connection.channel()
         await channel.set_qos(prefetch_count=self._prefetch)
-        queue = await channel.get_queue(self._queue, ensure=False)
-        # A callback, not aio-pika's iterator: robust channels consume again by themselves after a reconnect.
+        # Declared passively, which takes no right to configure: aio-pika 10 consumes again after a reconnect only from queues that it
+        # was told of by a declaration. A callback, not its iterator, for the same reason.
+        queue = await channel.declare_queue(self._queue, passive=True)
         tag = await queue.consume(self._start)
         self._readiness.clear(f"queue {self._queue}")
         try:
