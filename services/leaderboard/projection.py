@@ -149,7 +149,7 @@ def when_fold_trained(connection: Connection, event: FoldTrained, recorded: Reco
         run_id=event.run_id,
         fold=event.fold,
         log_digest=event.log_digest,
-        **event.usage.model_dump(),
+        **event.usage.model_dump(exclude={"training", "prediction"}),
     )
     _change(connection, event.submission_id, recorded)
 

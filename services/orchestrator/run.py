@@ -173,7 +173,12 @@ def _when_started(run: Run, report: StartedReport, max_attempts: int) -> list[De
     if report.execution_id in run.known_executions:
         return []
     started = TrainingStarted(
-        **_about(run), attempt=report.attempt, execution_id=report.execution_id, trainer=report.trainer, fold=report.shared_fold
+        **_about(run),
+        attempt=report.attempt,
+        execution_id=report.execution_id,
+        trainer=report.trainer,
+        fold=report.shared_fold,
+        conditions=report.conditions,
     )
     decisions = [Decision(started, derived_id(report.run_id, report.execution_id, "started"))]
     if len(begun) >= max_attempts:
@@ -191,6 +196,7 @@ def _when_fold_trained(run: Run, report: FoldTrainedReport) -> list[Decision]:
         fold=report.fold,
         predictions_digest=report.predictions_digest,
         log_digest=report.log_digest,
+        log_bytes=report.log_bytes,
         usage=report.usage,
     )
     decisions = [Decision(trained, derived_id(report.run_id, report.fold, "fold-trained"))]
@@ -216,6 +222,7 @@ def _finish(
         fold=failure.fold if failure else None,
         traceback_digest=failure.traceback_digest if failure else None,
         log_digest=failure.log_digest if failure else None,
+        log_bytes=failure.log_bytes if failure else None,
         pool=run.request.pool,
         predictions_digests=predictions_digests,
     )

@@ -24,6 +24,7 @@ from shared.bus.reports import FailedReport, FoldTrainedReport, ReturnedReport, 
 from shared.bus.telemetry import Whisperer
 from shared.events import FoldRequested, Outcome, TrainingRequested
 from shared.execution.cache import TooLargeError
+from shared.execution.conditions import run_conditions
 from shared.execution.environments.interpreters import MissingInterpreterError
 from shared.execution.sandbox.port import SandboxError
 from shared.execution.stations import Stations, Stopped
@@ -176,7 +177,8 @@ class RunTrainer:
         with tempfile.TemporaryDirectory(prefix="palio-run-") as folder:
             submission = Path(folder) / "submission"
             await asyncio.to_thread(self._fetch_bundle, request.bundle_digest, submission)
-            started = {**execution.about(), "trainer": self._name, "shared_fold": shared_fold(request)}
+            conditions = run_conditions(problem.local.environment.interpreter)
+            started = {**execution.about(), "trainer": self._name, "shared_fold": shared_fold(request), "conditions": conditions}
             await self._reporter.report(StartedReport.model_validate(started))
             try:
                 if isinstance(request, FoldRequested):
@@ -251,7 +253,7 @@ class RunTrainer:
         pool, run_id = execution.request.pool, execution.request.run_id
         log_digest = hashlib.sha256(result.log).hexdigest()
         self._store.put_bytes(Bucket.RUNS, log_key(pool, run_id, fold, log_digest), result.log)
-        about = {**execution.about(), "fold": fold, "log_digest": log_digest}
+        about = {**execution.about(), "fold": fold, "log_digest": log_digest, "log_bytes": len(result.log)}
         if result.predictions is not None:
             digest = hashlib.sha256(result.predictions.read_bytes()).hexdigest()
             self._store.put_file(Bucket.RUNS, predictions_key(pool, run_id, fold, digest), result.predictions)

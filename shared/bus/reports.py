@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
-from shared.events import FoldUsage, Outcome, Payload
+from shared.events import FoldUsage, Outcome, Payload, RunConditions
 
 #: A year, and a pebibyte: what no fold takes.
 MAX_SECONDS = 366 * 86_400.0
@@ -18,7 +18,11 @@ MAX_BYTES = 2**50
 
 
 def _believable(usage: FoldUsage) -> FoldUsage:
-    if max(usage.train_time_s, usage.valid_time_s, usage.test_time_s) > MAX_SECONDS or usage.peak_memory_bytes > MAX_BYTES:
+    parts = [part for part in (usage.training, usage.prediction) if part]
+    times = [usage.train_time_s, usage.valid_time_s, usage.test_time_s]
+    times += [seconds for part in parts for seconds in (part.wall_time_s, part.cpu_time_s)]
+    peaks = [usage.peak_memory_bytes, *(part.peak_memory_bytes for part in parts)]
+    if max(times) > MAX_SECONDS or max(peaks) > MAX_BYTES:
         message = "no fold takes that long, or that much memory"
         raise ValueError(message)
     return usage
@@ -26,6 +30,8 @@ def _believable(usage: FoldUsage) -> FoldUsage:
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Usage = Annotated[FoldUsage, AfterValidator(_believable)]
+#: None from a trainer that does not tell yet.
+LogBytes = Annotated[int | None, Field(ge=0, le=MAX_BYTES)]
 #: Words for people. PostgreSQL's texts hold no NUL.
 WORDS = r"^[^\x00]*$"
 
@@ -46,6 +52,7 @@ class StartedReport(Report):
     trainer: str = Field(max_length=200, pattern=WORDS)
     #: The shared fold that was requested, or None for the run's first request.
     shared_fold: int | None = Field(ge=0)
+    conditions: RunConditions | None = None
 
 
 class FoldTrainedReport(Report):
@@ -55,6 +62,7 @@ class FoldTrainedReport(Report):
     fold: int = Field(ge=0)
     predictions_digest: Digest
     log_digest: Digest
+    log_bytes: LogBytes = None
     usage: Usage
 
 
@@ -67,6 +75,7 @@ class FailedReport(Report):
     fold: int | None = Field(ge=0)
     traceback_digest: Digest | None
     log_digest: Digest | None
+    log_bytes: LogBytes = None
 
 
 class SlowReport(Report):

@@ -1,7 +1,7 @@
 """Submissions, their runs, folds and scores."""
 
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -33,13 +33,41 @@ class Outcome(StrEnum):
         return self in {Outcome.KIT_ERROR, Outcome.ENVIRONMENT_ERROR, Outcome.SYSTEM_ERROR}
 
 
-class FoldUsage(Payload):
-    """What one fold took, measured by the trainer."""
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-    train_time_s: float = Field(ge=0)
-    valid_time_s: float = Field(ge=0)
-    test_time_s: float = Field(ge=0)
+
+class PartUsage(Payload):
+    """What training or predicting took, by all processes of the sandbox together, measured outside of it."""
+
+    wall_time_s: Seconds
+    cpu_time_s: Seconds
     peak_memory_bytes: int = Field(ge=0)
+
+
+class FoldUsage(Payload):
+    """What one fold took. The first three are the runner's own times: a submission can lie about them, up to the wall time.
+
+    The others are measured outside. Where training ends and prediction begins is what the submission says; their sum is not.
+    """
+
+    train_time_s: Seconds
+    valid_time_s: Seconds
+    test_time_s: Seconds
+    peak_memory_bytes: int = Field(ge=0)
+    #: None for what was recorded before it was measured.
+    training: PartUsage | None = None
+    prediction: PartUsage | None = None
+
+
+class RunConditions(Payload):
+    """What was fixed in a run, and what else its numbers depend on."""
+
+    seed: int = Field(ge=0, lt=2**32)
+    hash_seed: int = Field(ge=0, lt=2**32)
+    threads: int = Field(ge=1, lt=2**16)
+    python_version: str = Field(max_length=50, pattern=r"^[^\x00]*$")
+    #: System, machine and C library.
+    platform: str = Field(max_length=200, pattern=r"^[^\x00]*$")
 
 
 class SubmissionUploaded(Event):
@@ -154,7 +182,7 @@ class TrainingStarted(RunEvent):
     """A trainer began an attempt: from here on a dead machine costs an attempt."""
 
     schema_version = 2
-    upcasters: ClassVar = {1: lambda data: {**data, "fold": None}}
+    upcasters: ClassVar = {1: lambda data: {**data, "fold": None, "conditions": None}}
     appended_by = services(Service.ORCHESTRATOR)
     consumed_by = services(Service.LEADERBOARD)
 
@@ -164,11 +192,17 @@ class TrainingStarted(RunEvent):
     trainer: str
     #: The shared fold that it began, or None for the run's first request.
     fold: int | None = Field(ge=0)
+    #: None for what was recorded before they were.
+    conditions: RunConditions | None = None
 
 
 class FoldTrained(RunEvent):
     """The predictions of one fold are stored."""
 
+    schema_version = 2
+    upcasters: ClassVar = {
+        1: lambda data: {**data, "usage": {**data["usage"], "training": None, "prediction": None}, "log_bytes": None}
+    }
     appended_by = services(Service.ORCHESTRATOR)
     consumed_by = services(Service.LEADERBOARD)
 
@@ -178,12 +212,16 @@ class FoldTrained(RunEvent):
     predictions_digest: str
     #: Bucket `runs`, key `<pool>/<run>/log-<fold>/<digest>`.
     log_digest: str
+    #: The length of the kept log; None for what was recorded before it was told.
+    log_bytes: int | None = Field(None, ge=0)
     usage: FoldUsage
 
 
 class TrainingFinished(RunEvent):
     """A run ended, with an outcome from the closed list."""
 
+    schema_version = 2
+    upcasters: ClassVar = {1: lambda data: {**data, "log_bytes": None}}
     appended_by = services(Service.ORCHESTRATOR)
     consumed_by = services(Service.ORCHESTRATOR, Service.SCORER, Service.LEADERBOARD, Service.MAILER)
 
@@ -197,6 +235,8 @@ class TrainingFinished(RunEvent):
     traceback_digest: str | None
     #: Bucket `runs`, key `<pool>/<run>/log-<fold>/<digest>`: the log of the fold that failed.
     log_digest: str | None
+    #: The length of that log; None where there is none.
+    log_bytes: int | None = Field(None, ge=0)
     pool: str
     #: Digests of the folds' predictions in order; empty unless `trained`.
     predictions_digests: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ pool in `standby` has some ready: whoever runs jobs does not see the difference.
 
 import fcntl
 import json
+import math
 import os
 import shutil
 import stat
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from shared.artefacts.archives import ArchiveError, ArchiveLimits, read_archive, unpack
+from shared.execution.conditions import SEED, VARIABLES
 from shared.execution.environments.interpreters import Interpreter
 from shared.execution.sandbox.port import (
     EndedBy,
@@ -34,18 +36,6 @@ from shared.execution.sandbox.port import (
 )
 
 _RUNNER = Path(__file__).parent / "runner"
-#: Seeds and threads are fixed, so that a run can be repeated, and so that a fold uses the one core it is given.
-_VARIABLES = {
-    "PYTHONHASHSEED": "0",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "LOKY_MAX_CPU_COUNT": "1",
-    "MPLBACKEND": "Agg",
-}
 _MAX_RESULT_FILES = 5000
 #: Others use the work folder, too: this tells a station's folder.
 _NAME_END = ".station"
@@ -191,7 +181,7 @@ class Station:
                 Mount(self._job, "/job"),
             ),
             limits=spec.limits,
-            environment=_VARIABLES,
+            environment=VARIABLES,
             results=self._results,
             waits_for_line=True,
         )
@@ -224,7 +214,9 @@ class Station:
             _place(source, self._job / name)
         if heard:
             self.running.listen(heard)
-        self.running.send_line(json.dumps(job).encode())
+        cpu_time_s = self.spec.limits.cpu_time_s
+        conditions = {"seed": SEED, "cpu_time_s": cpu_time_s if math.isfinite(cpu_time_s) else None}
+        self.running.send_line(json.dumps({**job, **conditions}).encode())
         return Done(self.running.wait(), self._results, self.spec.limits)
 
     def discard(self) -> None:

@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shared.events import FoldLimits, FoldUsage, Outcome
+from shared.events import FoldLimits, FoldUsage, Outcome, PartUsage
 from shared.execution.arrays import BadPredictionsError, Expected, checked, packed
 from shared.execution.prepared import Manifest, PreparedFiles
-from shared.execution.sandbox.port import EndedBy, Limits, Mount, SandboxResult
+from shared.execution.sandbox.port import EndedBy, Limits, Mount, SandboxResult, Usage
 from shared.execution.stations import Done, Environment, NotReadyError, Role, Stations, StationSpec, Stopped
 from shared.execution.words import shown, why_ended
 
@@ -78,7 +78,8 @@ class LocalProblem:
 class FoldResult:
     """What became of a fold. `reason` is empty and `predictions` a file if it was trained, else there are none.
 
-    `traceback` is that of the participant's own code; `log` what was printed, any bytes, cut in the middle.
+    `traceback` is that of the participant's own code; `log` what was printed, any bytes, cut in the middle. If it was not
+    trained and printed nothing, the log is a line that says how it ended.
     """
 
     outcome: Outcome
@@ -190,16 +191,32 @@ def _result(
 ) -> FoldResult:
     times = status.times_s if status else _Times()
     # A submission may claim any time, but not more than passed.
+    training, prediction = (*map(_part, sandbox.parts), None)[:2]
     train, valid, test = (min(seconds, sandbox.usage.wall_time_s) for seconds in (times.train, times.valid, times.test))
     traceback = status.traceback if status and outcome is not Outcome.TRAINED else None
+    reason = shown(reason, _MAX_REASON_CHARS)
     return FoldResult(
         outcome=outcome,
-        reason=shown(reason, _MAX_REASON_CHARS),
+        reason=reason,
         traceback=None if traceback is None else shown(traceback, _MAX_TRACEBACK_CHARS),
-        log=sandbox.log,
+        log=sandbox.log if outcome is Outcome.TRAINED or sandbox.log.strip() else _ending(outcome, reason),
         predictions=predictions,
         usage=FoldUsage(
-            train_time_s=train, valid_time_s=valid, test_time_s=test, peak_memory_bytes=sandbox.usage.peak_memory_bytes
+            train_time_s=train,
+            valid_time_s=valid,
+            test_time_s=test,
+            peak_memory_bytes=sandbox.usage.peak_memory_bytes,
+            training=training,
+            prediction=prediction,
         ),
         wall_time_s=sandbox.usage.wall_time_s,
     )
+
+
+def _part(usage: Usage) -> PartUsage:
+    return PartUsage(wall_time_s=usage.wall_time_s, cpu_time_s=usage.cpu_time_s, peak_memory_bytes=usage.peak_memory_bytes)
+
+
+def _ending(outcome: Outcome, reason: str) -> bytes:
+    """What the log of a fold says that failed without a word."""
+    return f"[palio] Nothing was printed. It ended with {outcome}: {' '.join(reason.split())}\n".encode()

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import random
+import resource
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -20,7 +23,6 @@ import numpy as np
 from . import prepare, score, train
 from .channel import Channel
 
-_SEED = 0
 #: For each role, what loads all that needs no job, and what runs one.
 _ROLES: dict[str, tuple[Callable[[], Any], Callable[[Any, dict[str, Any], Channel], None]]] = {
     "prepare": (lambda: None, prepare.run),
@@ -51,8 +53,9 @@ def main(role: str, preload: list[str]) -> None:
         os._exit(0)
     job = json.loads(line)
     _close_stdin()
-    random.seed(_SEED)
-    np.random.seed(_SEED)  # noqa: NPY002 - the generator that participants' libraries use
+    random.seed(job["seed"])
+    np.random.seed(job["seed"])  # noqa: NPY002 - the generator that participants' libraries use
+    _limit_cpu_time(job["cpu_time_s"])
     run(ready, job, channel)
     channel.close()
     # No teardown: it costs time, and would run what the submission left behind.
@@ -60,6 +63,19 @@ def main(role: str, preload: list[str]) -> None:
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(0)
+
+
+def _limit_cpu_time(seconds: float | None) -> None:
+    """Have the kernel end this process, and any that it starts, for what the sandbox's own watch would miss.
+
+    Not sooner: what was used to load the kit is not the job's.
+    """
+    if seconds is None:
+        return
+    limit = math.ceil(time.process_time() + seconds) + 1
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    if hard == resource.RLIM_INFINITY or limit < hard:
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
 
 
 def _close_stdin() -> None:

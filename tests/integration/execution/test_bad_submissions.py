@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from shared.events import FoldLimits, Outcome
 from shared.execution.arrays import unpacked
-from shared.execution.sandbox import Bubblewrap
+from shared.execution.sandbox import Bubblewrap, RunningSandbox, Sandbox, SandboxSpec
 from shared.execution.stations import ColdStations, Environment, Stopped
 from shared.execution.training import FoldResult
 from tests.integration.execution.layout import FOLD_LIMITS, Laid, lay_out, submission_of
@@ -46,6 +47,38 @@ def test_a_good_submission_is_trained(train: Train, tiny: Laid) -> None:
     assert {name: array.shape for name, array in arrays.items()} == {"train.values": (60, 2), "test.values": (21, 2)}
     assert 0 < result.usage.train_time_s + result.usage.valid_time_s + result.usage.test_time_s <= 3 * result.wall_time_s
     assert result.usage.peak_memory_bytes > 1 << 20
+
+
+def test_training_and_prediction_are_measured_from_outside(train: Train) -> None:
+    fit = (
+        "import time; held = bytearray(150 << 20); end = time.process_time() + 0.4\n        while time.process_time() < end: pass"
+    )
+    usage = train(classifier(fit=fit, predict="import time; time.sleep(0.2); return np.full((len(X), 2), 0.5)")).usage
+    assert usage.training
+    assert usage.prediction
+    assert usage.training.wall_time_s >= usage.train_time_s > 0.3
+    assert usage.training.cpu_time_s > 0.3 > usage.prediction.cpu_time_s
+    # Twice: the training data, and the test set.
+    assert usage.prediction.wall_time_s > 0.4
+    assert usage.training.peak_memory_bytes > 150 << 20 > usage.prediction.peak_memory_bytes
+    assert usage.peak_memory_bytes == usage.training.peak_memory_bytes
+
+
+def test_a_submission_that_says_too_early_that_it_is_trained_moves_only_the_border(train: Train) -> None:
+    head = """
+import os, tarfile, time
+for fd in range(3, 64):
+    try:
+        os.write(fd, tarfile.TarInfo("early").tobuf(format=tarfile.GNU_FORMAT))
+    except OSError:
+        pass
+"""
+    result = train(classifier(head=head, fit="time.sleep(1)"))
+    assert result.outcome is Outcome.TRAINED
+    assert result.usage.training
+    assert result.usage.prediction
+    assert result.usage.training.wall_time_s < result.usage.prediction.wall_time_s > 1
+    assert result.usage.training.wall_time_s + result.usage.prediction.wall_time_s == pytest.approx(result.wall_time_s)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +136,51 @@ def test_a_loop_ends_at_the_time_limit(train: Train, fit: str) -> None:
     assert (result.outcome, result.reason) == (Outcome.TIME_LIMIT, "it took more than 1 seconds")
 
 
-def test_more_than_one_core_for_its_time_is_a_time_limit_that_says_so(train: Train) -> None:
-    result = train(classifier(fit="import os; [os.fork() for _ in range(2)]\n        while True: pass"), time_limit_s=2)
+class OnManyCores:
+    """A host that gives a fold much CPU time in little time."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def start(self, spec: SandboxSpec) -> RunningSandbox:
+        assert spec.limits.cpu_time_s == spec.limits.wall_time_s
+        return self._sandbox.start(replace(spec, limits=replace(spec.limits, cpu_time_s=0.5)))
+
+
+def test_more_cpu_time_than_one_core_has_is_a_time_limit_that_says_so(sandbox: Bubblewrap, tiny: Laid, tmp_path: Path) -> None:
+    submission = submission_of(tmp_path, {"classifier.py": classifier(fit="import os; os.fork()\n        while True: pass")})
+    result = tiny.train(ColdStations(OnManyCores(sandbox), tmp_path / "work"), submission)
     assert result.outcome is Outcome.TIME_LIMIT
-    assert "more than 2 seconds of CPU time" in result.reason
+    assert result.reason == "all its processes together used more than 60 seconds of CPU time"
+
+
+def test_the_kernel_ends_a_process_that_computes_for_longer_than_its_fold_may(train: Train) -> None:
+    result = train(classifier(fit="import resource; print(*resource.getrlimit(resource.RLIMIT_CPU))"), time_limit_s=10)
+    soft, hard = map(int, result.log.split())
+    assert soft == hard
+    # What loading the kit took is not the submission's.
+    assert 11 <= hard < 30
+
+
+@pytest.mark.parametrize(
+    ("fit", "words"),
+    [
+        ("raise ValueError('no\\nthanks')", b"train_error: ValueError: no thanks"),
+        ("import os; os.kill(os.getpid(), 9)", b"crashed: the process was ended by signal 9 before it was done"),
+        ("while True: pass", b"time_limit: it took more than 1 seconds"),
+    ],
+)
+def test_the_log_of_a_fold_that_failed_without_a_word_says_how_it_ended(train: Train, fit: str, words: bytes) -> None:
+    assert train(classifier(fit=fit), time_limit_s=1).log == b"[palio] Nothing was printed. It ended with " + words + b"\n"
+
+
+def test_a_long_log_is_kept_up_to_its_limit_and_cut_in_the_middle(train: Train) -> None:
+    result = train(classifier(fit="print('begin'); print('x' * 100_000); raise ValueError('end')"), log_limit_bytes=2048)
+    assert result.outcome is Outcome.TRAIN_ERROR
+    assert result.log.startswith(b"begin\nxxx")
+    assert b"bytes of output were left out here" in result.log
+    assert result.log.endswith(b"xxx\n")
+    assert 2048 < len(result.log) < 2200
 
 
 def test_a_traceback_shows_the_participants_files_and_no_others(train: Train) -> None:

@@ -15,8 +15,8 @@ METADATA = Metadata(correlation_id="a test")
 
 
 def test_an_event_that_can_not_be_read_back_is_not_appended(engine_of: Callable[[str], Engine]) -> None:
-    usage = FoldUsage(train_time_s=float("inf"), valid_time_s=0, test_time_s=0, peak_memory_bytes=1)
-    event = FoldTrained(
+    usage = FoldUsage.model_construct(train_time_s=float("inf"), valid_time_s=0, test_time_s=0, peak_memory_bytes=1)
+    event = FoldTrained.model_construct(
         run_id=uuid4(), submission_id=uuid4(), attempt=1, fold=0, predictions_digest="a", log_digest="b", usage=usage
     )
     engine = engine_of("orchestrator")

@@ -38,6 +38,24 @@ def test_a_memory_that_no_machine_has_is_refused() -> None:
         REPORT.validate_json(trained(json.dumps({**USAGE, "peak_memory_bytes": 10**30})))
 
 
+@pytest.mark.parametrize("part", ["training", "prediction"])
+@pytest.mark.parametrize(("figure", "value"), [("wall_time_s", 1e300), ("cpu_time_s", -1.0), ("peak_memory_bytes", 10**30)])
+def test_figures_of_a_part_are_bounded_too(part: str, figure: str, value: float) -> None:
+    honest = {"wall_time_s": 1.0, "cpu_time_s": 1.0, "peak_memory_bytes": 1}
+    REPORT.validate_json(trained(json.dumps({**USAGE, part: honest})))
+    with pytest.raises(ValidationError):
+        REPORT.validate_json(trained(json.dumps({**USAGE, part: {**honest, figure: value}})))
+
+
+@pytest.mark.parametrize("words", ["a\0b", "x" * 300])
+def test_conditions_that_no_machine_has_are_refused(words: str) -> None:
+    conditions = {"seed": 0, "hash_seed": 0, "threads": 1, "python_version": "3.11.7", "platform": "Linux"}
+    started = {**ABOUT, "kind": "started", "trainer": "t"}
+    REPORT.validate_python({**started, "conditions": conditions})
+    with pytest.raises(ValidationError):
+        REPORT.validate_python({**started, "conditions": {**conditions, "platform": words}})
+
+
 def test_a_reason_with_a_nul_is_refused() -> None:
     with pytest.raises(ValidationError):
         REPORT.validate_json(failed("a\0b"))
