@@ -11,6 +11,7 @@ counts as held is read from `memory.stat`.
 
 import errno
 import os
+import re
 import signal
 import time
 from collections.abc import Mapping
@@ -213,12 +214,12 @@ class Cgroups:
         self._places = places
         self._numbers = count()
         self._owner = _owner(os.getpid())
+        # Those of another PID namespace have names that say nothing here.
+        name = re.compile(rf"({_PREFIX}{_namespace()}-(\d+)-\d+)-\d+")
         for folder in {place.folder for place in places.values()}:
             for left in folder.glob(f"{_PREFIX}*"):
-                of_whom, _, _ = left.name.rpartition("-")
-                pid = of_whom.rpartition("-")[0].rpartition("-")[2]
-                # Those of another PID namespace have names that say nothing here.
-                if of_whom.startswith(f"{_PREFIX}{_namespace()}-") and of_whom != _owner(int(pid)):
+                of_whom = name.fullmatch(left.name)
+                if of_whom and of_whom[1] != _owner(int(of_whom[2])):
                     _clear(left)
 
     def group(self, limits: Limits) -> Group:

@@ -97,12 +97,13 @@ def await_bound(process: Process) -> None:
     """
     deadline = time.monotonic() + _START_LIMIT_S
     with suppress(OSError):
-        while time.monotonic() < deadline:
+        while process.popen.poll() is None:
             state = Path(f"/proc/{process.init_pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
             if state == "Z" or (state == "S" and _children(process.init_pid)):
                 return
+            if time.monotonic() > deadline:
+                raise SandboxError("bubblewrap does not come to start the program: the host hangs")
             time.sleep(_PAUSE_S)
-        raise SandboxError("bubblewrap does not come to start the program: the host hangs")
 
 
 def _children(pid: int) -> str:
