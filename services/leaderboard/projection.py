@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from services.leaderboard.log_budget import spend_log_budget
 from shared.events import (
     ChallengeCreated,
     FoldTrained,
@@ -145,10 +146,11 @@ def when_fold_trained(connection: Connection, event: FoldTrained, recorded: Reco
     _run(
         connection,
         "INSERT INTO leaderboard.folds VALUES"
-        " (:run_id, :fold, :train_time_s, :valid_time_s, :test_time_s, :peak_memory_bytes, :log_digest)",
+        " (:run_id, :fold, :train_time_s, :valid_time_s, :test_time_s, :peak_memory_bytes, :log_digest, :shown_log_bytes)",
         run_id=event.run_id,
         fold=event.fold,
         log_digest=event.log_digest,
+        shown_log_bytes=spend_log_budget(connection, event.submission_id, event.log_bytes),
         **event.usage.model_dump(exclude={"training", "prediction"}),
     )
     _change(connection, event.submission_id, recorded)
@@ -162,10 +164,12 @@ def when_training_finished(connection: Connection, event: TrainingFinished, reco
     if event.log_digest is not None and event.fold is not None:
         _run(
             connection,
-            "INSERT INTO leaderboard.folds (run_id, fold, log_digest) VALUES (:run_id, :fold, :log_digest) ON CONFLICT DO NOTHING",
+            "INSERT INTO leaderboard.folds (run_id, fold, log_digest, shown_log_bytes)"
+            " VALUES (:run_id, :fold, :log_digest, :shown_log_bytes) ON CONFLICT DO NOTHING",
             run_id=event.run_id,
             fold=event.fold,
             log_digest=event.log_digest,
+            shown_log_bytes=spend_log_budget(connection, event.submission_id, event.log_bytes),
         )
     _change(
         connection,

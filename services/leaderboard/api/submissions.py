@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from services.leaderboard.api.context import Context, event_stream
 from services.leaderboard.challenges import Challenge, find_challenge
+from services.leaderboard.log_budget import log_budget_left
 from services.leaderboard.submissions import FINAL_STATES, FoldLog, Submission, find_submission, fold_logs, submissions_of
 from shared.artefacts import Bucket, MissingArtefactError, Store, log_key, traceback_key
 from shared.bus.telemetry import QueuePlace
@@ -26,6 +27,8 @@ from shared.visibility import Viewer, sees_log, sees_private_scores, sees_traceb
 MAX_TEXT_BYTES = 64 * 2**20 + 2**16
 #: While it has a place in the queue.
 WAITING_STATES = frozenset({"uploaded", "queued"})
+#: Stands where a team's budget ends.
+LOG_SPENT = "\n(not shown from here on: your team has seen as much of its logs as this challenge shows one team)\n"
 LOST_TEXT = "(not shown: the object store does not hold what the trainer said it had stored)\n"
 
 
@@ -153,6 +156,8 @@ async def follow_submission(
 ) -> AsyncIterator[tuple[str, str]]:
     """The submission now, and after each change, until its state is final; between, the lines that it prints."""
     sent: object = None
+    if shows_lines and not viewer.administrator:
+        shows_lines = await asyncio.to_thread(_has_log_budget, context, submission_id)
     moves = context.changes.follow()
     with context.live.watching(submission_id) as watcher:
         waiting = {"ledger": asyncio.ensure_future(anext(moves)), "live": asyncio.ensure_future(watcher.wait())}
@@ -186,21 +191,21 @@ def read_log(context: Context, submission_id: UUID, viewer: Viewer) -> str:
             raise _no_log(viewer, found)
         run_id = found.run_id
         logs = fold_logs(connection, run_id) if run_id else []
+        shows_live = viewer.administrator or log_budget_left(connection, found.challenge_id, found.team_id) > 0
     if run_id is None:
         return ""
     parts = [_stored_log(context, found.pool, run_id, log, cut=not viewer.administrator) for log in logs]
     done = {log.fold for log in logs}
-    # What is stored is the whole of it; until then there is what was heard.
-    heard = {fold: context.live.text(submission_id, fold) for fold in range(found.n_folds or 0) if fold not in done}
+    # What is stored is the whole of it; until then there is what was heard, while the team has any budget left.
+    heard = {
+        fold: context.live.text(submission_id, fold) for fold in range(found.n_folds or 0) if fold not in done and shows_live
+    }
     parts += [f"--- fold {fold}, still running ---\n{text}" for fold, text in heard.items() if text]
     return "\n".join(parts)
 
 
 def _stored_log(context: Context, pool: str, run_id: UUID, log: FoldLog, *, cut: bool) -> str:
-    text = stored_text(context.store, log_key(pool, run_id, log.fold, log.digest))
-    if cut and len(text.encode()) > log.shown_bytes:
-        shown = text.encode()[: log.shown_bytes].decode(errors="replace")
-        text = f"{shown}\n(not shown from here on: your team has read as much as this challenge shows one team of its logs)\n"
+    text = stored_text(context.store, log_key(pool, run_id, log.fold, log.digest), log.shown_bytes if cut else None)
     return f"--- fold {log.fold} ---\n{text}"
 
 
@@ -209,6 +214,12 @@ def _no_log(viewer: Viewer, found: Submission) -> Problem:
         detail = "This challenge does not show what submissions print."
         return Problem(HTTPStatus.FORBIDDEN, "logs-not-shown", detail)
     return Problem(HTTPStatus.FORBIDDEN, "not-yours", "Only the submission's team and administrators may read its log.")
+
+
+def _has_log_budget(context: Context, submission_id: UUID) -> bool:
+    with context.engine.connect() as connection:
+        found = _existing(find_submission(connection, submission_id))
+        return log_budget_left(connection, found.challenge_id, found.team_id) > 0
 
 
 def _load(context: Context, submission_id: UUID) -> Submission:
@@ -225,6 +236,7 @@ def _existing(submission: Submission | None) -> Submission:
 def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDetail:
     with context.engine.connect() as connection:
         challenge = find_challenge(connection, found.challenge_id)
+        shows_log = sees_log(viewer, found.team_id, challenge.log_policy)
     own = sees_traceback(viewer, found.team_id, challenge.log_policy)
     place = _place(context, found)
     private = sees_private_scores(viewer, challenge.phase)
@@ -248,7 +260,7 @@ def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDe
         finished_at=found.finished_at,
         files=list(found.files),
         owned=found.team_id in viewer.team_ids,
-        shows_log=sees_log(viewer, found.team_id, challenge.log_policy),
+        shows_log=shows_log,
     )
 
 
@@ -281,8 +293,11 @@ def _scores(score: ScoreComputed, challenge: Challenge, *, private: bool) -> Sco
     )
 
 
-def stored_text(store: Store, key: str) -> str:
-    """What a trainer stored. It may have lied about the size as well: no more of it is held in memory than `MAX_TEXT_BYTES`."""
+def stored_text(store: Store, key: str, shown_bytes: int | None = None) -> str:
+    """What a trainer stored, or the first `shown_bytes` of it, saying so.
+
+    It may have lied about the size as well: no more of it is held in memory than `MAX_TEXT_BYTES`.
+    """
     content = bytearray()
     try:
         with store.stream(Bucket.RUNS, key) as chunks:
@@ -294,4 +309,6 @@ def stored_text(store: Store, key: str) -> str:
         return LOST_TEXT
     if hashlib.sha256(content).hexdigest() != key.rpartition("/")[2]:
         return LOST_TEXT
+    if shown_bytes is not None and len(content) > shown_bytes:
+        return content[:shown_bytes].decode(errors="replace") + LOG_SPENT
     return content.decode(errors="replace")

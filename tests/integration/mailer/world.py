@@ -176,6 +176,7 @@ class World:
             fold=fold,
             predictions_digest=DIGEST,
             log_digest=digest,
+            log_bytes=len(log),
             usage=FoldUsage(train_time_s=1.5, valid_time_s=0.25, test_time_s=0.125, peak_memory_bytes=2**20),
         )
         with self._orchestrator.begin() as connection:

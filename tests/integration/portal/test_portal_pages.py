@@ -218,6 +218,27 @@ def test_a_challenge_shows_of_logs_and_tracebacks_what_its_policy_says(site: Sit
             assert "label 7" in organiser.get(f"{address}/log").text
 
 
+def test_a_team_is_shown_so_much_of_its_logs_and_no_more(site: Site, ada: httpx.Client) -> None:
+    with site.api(ada.cookies["palio_token"]) as client, site.api(site.administrator) as organiser:
+        rules = {"id": "iris-short", "title": "Short", "problem": "iris", "team_log_bytes": 10}
+        until(lambda: organiser.post("/v1/challenges", json=rules))
+        assert client.post("/v1/challenges/iris-short/joins").is_success
+        first, second = (submit(site, ada, name, "iris-short") for name in ("first", "second"))
+        site.world.started(first, "iris-short")
+        site.world.fold_trained(first, 0, b"12345678")
+        site.world.fold_trained(first, 1, "9\N{EURO SIGN}abc".encode())
+        site.world.started(second, "iris-short")
+        site.world.fold_trained(second, 0, b"labels")
+        shown = until(lambda: client.get(f"/v1/submissions/{second}/log"), "fold 0").text
+        assert "labels" not in shown
+        assert "your team has seen as much" in shown
+        shown = client.get(f"/v1/submissions/{first}/log").text
+        assert "--- fold 0 ---\n12345678\n" in shown
+        assert "--- fold 1 ---\n9" in shown
+        assert "abc" not in shown
+        assert "labels" in organiser.get(f"/v1/submissions/{second}/log").text
+
+
 def test_the_log_of_others_is_refused_in_words_and_a_stranger_is_led_to_the_login(
     site: Site, ada: httpx.Client, visitor: httpx.Client
 ) -> None:

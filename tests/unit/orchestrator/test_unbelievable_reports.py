@@ -50,7 +50,7 @@ def test_figures_of_a_part_are_bounded_too(part: str, figure: str, value: float)
 @pytest.mark.parametrize("words", ["a\0b", "x" * 300])
 def test_conditions_that_no_machine_has_are_refused(words: str) -> None:
     conditions = {"seed": 0, "hash_seed": 0, "threads": 1, "python_version": "3.11.7", "platform": "Linux"}
-    started = {**ABOUT, "kind": "started", "trainer": "t"}
+    started = {**ABOUT, "kind": "started", "shared_fold": None, "trainer": "t"}
     REPORT.validate_python({**started, "conditions": conditions})
     with pytest.raises(ValidationError):
         REPORT.validate_python({**started, "conditions": {**conditions, "platform": words}})
