@@ -31,6 +31,8 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
+# Before xdist looks at the groups, in a hook of the same name.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests are shared out over workers: a file stays together, and so do all tests that want the whole platform.
 
