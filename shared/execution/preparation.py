@@ -4,6 +4,7 @@ The kit is an organiser's code: it runs in a sandbox too, in a copy of its folde
 """
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -80,10 +81,22 @@ def prepare_problem(
     hold the unpacked kit with its data, and X and y once more. Raises `KitError` for whatever is the organiser's to mend,
     `SandboxError` if the machine fails; then `out` holds nothing of use.
     """
-    kit, results = out / "kit", out / "results"
+    kit = out / "kit"
+    try:
+        return _prepared(sandbox, environment, environment_digest, upload, kit, limits)
+    finally:
+        _remove(kit)
+
+
+def _prepared(
+    sandbox: Sandbox, environment: Environment, environment_digest: str, upload: Upload, kit: Path, limits: Limits
+) -> PreparedProblem:
+    """The same, while the kit is there."""
+    out, results = kit.parent, kit.with_name("results")
     runs_script = _unpack(upload, kit)
     spec = StationSpec(Role.PREPARE, environment, Mount(kit, "/kit", writable=True), (), limits)
     log = _run(ColdStations(sandbox, out / "work"), spec, results, runs_script=runs_script)
+    _open(kit)
     if (results / "fault.json").exists():
         raise _kit_error(results / "fault.json")
     try:
@@ -94,8 +107,18 @@ def prepare_problem(
     manifest = files.manifest(description, environment_digest, environment.interpreter.version)
     labels = out / "labels.tar"
     labels_digest = pack_folder(results / "labels", labels)
-    shutil.rmtree(kit)
     return PreparedProblem(description, manifest, files.by_digest, labels, labels_digest, log)
+
+
+def _open(folder: Path) -> None:
+    """Make what a stranger's code left readable to us, who own it: it may have closed folders to everybody."""
+    subprocess.run(["chmod", "-R", "u+rwX", "--", folder], check=False, capture_output=True)
+
+
+def _remove(folder: Path) -> None:
+    """Remove it, however deep and however closed: `shutil.rmtree` calls itself for each folder in a folder, and gives up."""
+    _open(folder)
+    subprocess.run(["rm", "-rf", "--", folder], check=True, capture_output=True)
 
 
 def _unpack(upload: Upload, kit: Path) -> bool:
@@ -184,8 +207,18 @@ class _Files:
         return digest
 
     def _packed_shown(self) -> str:
-        inside = tuple(f"{PurePosixPath(folder)}/" for folder in self._upload.label_free_folders)
-        return self._packed(self._kit, "shown.tar", lambda name: not name.startswith(inside))
+        missing = {f"{PurePosixPath(folder)}/" for folder in self._upload.label_free_folders}
+        inside = tuple(missing)
+
+        def leave_out(name: str) -> bool:
+            missing.difference_update(folder for folder in inside if name.startswith(folder))
+            return not name.startswith(inside)
+
+        digest = self._packed(self._kit, "shown.tar", leave_out)
+        for folder in missing:
+            # A trainer would have nothing to mount there.
+            raise KitError(f"the label-free folder {folder.rstrip('/')!r} holds no file once the problem is prepared")
+        return digest
 
     def _packed(self, folder: Path, name: str, leave_out: Callable[[str], bool]) -> str:
         target = self._out / name

@@ -4,10 +4,11 @@ The manifest and everything it names may be read by trainers: X, kit code withou
 environment. Labels are in an archive of their own that it does not name.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from shared.events import Metric
 from shared.execution.arrays import Expected
@@ -18,6 +19,32 @@ ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,99}$")]
 
 #: What a name of a description, a score or a reason may take; a stranger's sandbox wrote it.
 Words = Annotated[str, Field(max_length=2000)]
+_MAX_NAME_CHARS = 100
+#: More digits than a double has.
+_MAX_PRECISION = 20
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        message = "it must be one line of characters that show"
+        raise ValueError(message)
+    return text
+
+
+def _presentable(metric: Metric) -> Metric:
+    """A metric that tables, mails and terminals can show: whoever prints a score asks it for its name and its digits."""
+    _one_line(metric.name)
+    if len(metric.name) > _MAX_NAME_CHARS or not 0 <= metric.precision <= _MAX_PRECISION:
+        message = f"its name may have {_MAX_NAME_CHARS} characters, and its precision is from 0 to {_MAX_PRECISION}"
+        raise ValueError(message)
+    if not all(bound is None or math.isfinite(bound) for bound in (metric.minimum, metric.maximum)):
+        message = "its bounds are finite, or none"
+        raise ValueError(message)
+    return metric
+
+
+Title = Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
+PresentableMetric = Annotated[Metric, AfterValidator(_presentable)]
 
 
 class _Frozen(BaseModel):
@@ -35,9 +62,9 @@ class PredictionForm(_Frozen):
 class Description(_Frozen):
     """What a kit says of its problem."""
 
-    title: Words
+    title: Title
     elements: tuple[ElementName, ...] = Field(min_length=1, max_length=50)
-    metrics: tuple[Metric, ...] = Field(min_length=1, max_length=50)
+    metrics: tuple[PresentableMetric, ...] = Field(min_length=1, max_length=50)
     score_kind: Literal["bag", "mean"]
     n_folds: int = Field(ge=1, le=1000)
     n_train: int = Field(ge=1)

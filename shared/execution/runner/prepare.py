@@ -9,6 +9,7 @@ import ast
 import math
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ _SCRIPT = "prepare_data.py"
 _STARTER = "submissions/starting_kit"
 _PROBE_ROWS = 2
 _MAX_PRELOAD = 50
+_MAX_TITLE_CHARS = 500
+_MAX_SAID_BYTES = 1 << 22
 
 
 class _KitFaultError(Exception):
@@ -66,8 +69,11 @@ def _prepare(channel: Channel) -> None:
 def _run_script() -> None:
     """The organiser's own preparation of the data, in the kit's folder; its words go to the log and, if it fails, to them."""
     command = [sys.executable, "-s", "-B", _SCRIPT]
-    done = subprocess.run(command, cwd=KIT_FOLDER, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    words = done.stdout.decode("utf-8", "replace")
+    # A file, not a pipe: what the script left running would hold a pipe open, and this is over when the script is.
+    with tempfile.TemporaryFile() as said:
+        done = subprocess.run(command, cwd=KIT_FOLDER, stdout=said, stderr=subprocess.STDOUT, check=False)
+        said.seek(0)
+        words = said.read(_MAX_SAID_BYTES).decode("utf-8", "replace")
     sys.stdout.write(words)
     if done.returncode:
         raise _KitFaultError(f"{_SCRIPT} ends with code {done.returncode}", cut(words))
@@ -115,7 +121,7 @@ def _described(problem: Any, y_train: Any, y_test: Any, n_folds: int) -> dict[st
     if kind not in ("bag", "mean"):
         raise ValueError(f"leaderboard_score_kind is {kind!r}, it must be 'bag' or 'mean'")
     return {
-        "title": cut(str(problem.problem_title), 500),
+        "title": _one_line(str(problem.problem_title)),
         "elements": _elements(problem.workflow),
         "preload": _imports_of_starter(),
         "metrics": [_metric(metric) for metric in problem.score_types],
@@ -125,6 +131,11 @@ def _described(problem: Any, y_train: Any, y_test: Any, n_folds: int) -> dict[st
         "n_test": n_test,
         "predictions": {"is_ragged": empty.dtype == object, "shape": list(empty.shape[1:]), "type": problem.Predictions.__name__},
     }
+
+
+def _one_line(text: str) -> str:
+    visible = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(visible.split())[:_MAX_TITLE_CHARS]
 
 
 def _imports_of_starter() -> list[str]:
