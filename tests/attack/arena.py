@@ -5,6 +5,8 @@ A round submits a group of attacks to every pool at once, with a neighbour's sta
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from uuid import UUID
 
 from minio import Minio
@@ -98,12 +100,12 @@ class Arena:
         challenge = f"attacked-{pool}-in-haste" if attack.outcome == "time_limit" else f"attacked-{pool}"
         return str(self.mallory.client.submit(challenge, attack.name, attack.files)["id"])
 
-    def submit_starter(self, pool: str, name: str) -> str:
+    def submit_starter(self, pool: str, name: str, challenge: str | None = None) -> str:
         """Submit the starter with secrets of the neighbour's in it; returns its id."""
         source = files_of(STARTER)["regressor.py"].decode()
         secrets = self.planted.canaries
         source = source.replace("an honest word", secrets["a neighbour's log"]) + "# " + secrets["a neighbour's source"]
-        return str(self.neighbour.client.submit(f"attacked-{pool}", name, {"regressor.py": source.encode()})["id"])
+        return str(self.neighbour.client.submit(challenge or f"attacked-{pool}", name, {"regressor.py": source.encode()})["id"])
 
     def scores_of(self, submission_id: str) -> object:
         """All scores of a submission of the neighbour's, those on the test set among them."""
@@ -115,3 +117,13 @@ class Arena:
         """All that the trainer kept of a submission: predictions, logs, tracebacks, by key."""
         operator: Minio = minio_of(self.platform, "operator")
         return list(objects(operator, Bucket.RUNS, f"{pool}/{run_id_of(UUID(submission_id))}/"))
+
+
+def left_on_this_machine() -> list[str]:
+    """What attacks have started or written outside of a sandbox: all that they make carries `palio-attack` in its name."""
+    found = [str(path) for folder in ("/tmp", "/dev/shm", "/var/tmp") for path in Path(folder).glob("*palio-attack*")]
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if b"palio-attack" in (command := process.read_bytes()):
+                found.append(f"{process}: {command!r}")
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-_STATEMENT = re.compile(r"^(Outcome|Says|Log|Scores): (.+)$", re.MULTILINE)
+_STATEMENT = re.compile(r"^(?:# )?(Outcome|Says|Log|Scores|Submission|Shown): (.+)$", re.MULTILINE)
 #: Printed by an attack that got what it wanted.
 SUCCESS = b"BROKEN OUT"
 
@@ -52,5 +52,39 @@ def _attack(group: str, folder: Path) -> Attack:
     )
 
 
+@dataclass(frozen=True)
+class KitAttack:
+    """A kit that attacks: files that are laid over the kit in `kit/`, and `more.py`, which is put at the end of its `problem.py`.
+
+    `outcome` is `prepared`, or the one in which its preparation must end; `says`, words that its organiser reads then, or, if it
+    is prepared, of what came of the `submission`, whose outcome that is. `shown` is the folder that it calls free of labels.
+    """
+
+    name: str
+    files: dict[str, bytes]
+    outcome: str
+    says: tuple[str, ...]
+    submission: str | None
+    shown: str | None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _kit_attack(folder: Path) -> KitAttack:
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    statements = [found for content in files.values() for found in _STATEMENT.findall(content.decode())]
+    said = dict(statements)
+    return KitAttack(
+        name=folder.name,
+        files=files,
+        outcome=said["Outcome"].split(".")[0],
+        says=tuple(words for name, words in statements if name == "Says"),
+        submission=said.get("Submission"),
+        shown=said.get("Shown"),
+    )
+
+
 GROUPS = tuple(sorted(path.name for path in (FOLDER / "submissions").iterdir() if path.is_dir()))
 ATTACKS = [attack for group in GROUPS for attack in attacks_of(group)]
+KIT_ATTACKS = [_kit_attack(folder) for folder in sorted((FOLDER / "kits").iterdir()) if folder.is_dir()]

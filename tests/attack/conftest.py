@@ -1,14 +1,17 @@
 """The arena of the attacks, with a trainer that root started and one that an ordinary user started."""
 
+import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
-from deploy.local.services import _says_ready
+from deploy.local.services import _says_ready, service_of
 from deploy.local.stack import Stack
 from shared.bus.topology import trainer_user
 from tests.attack.arena import POOLS, Arena
@@ -20,34 +23,70 @@ from tests.support.people import Person, publish
 from tests.support.waiting import wait_until
 
 
-@pytest.fixture(scope="session")
-def ordinary_trainer(platform: Stack) -> Iterator["subprocess.Popen[bytes] | None"]:
-    """A trainer of pool `ordinary` that an ordinary user started, on a host where everything else is root's."""
-    if "ordinary" not in POOLS:
-        yield None
-        return
+@contextmanager
+def ordinary(platform: Stack, program: str, settings: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """A service of the platform that an ordinary user started, on a host where everything else is root's; with more settings."""
     # Not below the platform's folder, which only root may enter.
-    home = Path(tempfile.mkdtemp(prefix="palio-ordinary-"))
-    user, port = trainer_user("ordinary"), free_port()
-    environment = {
-        **platform.services.environment("trainer-1"),
-        "PALIO_POOL": "ordinary",
-        "PALIO_AMQP_URL": platform.rabbitmq.url(user),
-        "PALIO_S3_ACCESS_KEY": user,
-        "PALIO_S3_SECRET_KEY": platform.seaweedfs.secret(user),
-        "PALIO_CACHE_DIR": str(home / "cache"),
-        "PALIO_HTTP_PORT": str(port),
-    }
-    log = platform.log_folder / "trainer-ordinary.log"
-    process = started_as(ordinary_uid(), ["-m", "services.trainer"], environment, home, log)
+    home, port = Path(tempfile.mkdtemp(prefix="palio-ordinary-")), free_port()
+    own = {"PALIO_CACHE_DIR": str(home / "cache"), "PALIO_HTTP_PORT": str(port)}
+    log = platform.log_folder / f"{program}-ordinary.log"
+    arguments = ["-m", f"services.{service_of(program)}"]
+    process = started_as(ordinary_uid(), arguments, {**platform.services.environment(program), **own, **settings}, home, log)
     try:
-        wait_until(lambda: _says_ready(port) or process.poll() is not None, "the ordinary user's trainer")
+        wait_until(lambda: _says_ready(port) or process.poll() is not None, f"the ordinary user's {program}")
         assert process.poll() is None, log.read_text()
         yield process
     finally:
         process.terminate()
         process.wait(30)
         shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def ordinary_trainer(platform: Stack) -> Iterator["subprocess.Popen[bytes] | None"]:
+    """The trainer of pool `ordinary`."""
+    if "ordinary" not in POOLS:
+        yield None
+        return
+    user = trainer_user("ordinary")
+    settings = {
+        "PALIO_POOL": "ordinary",
+        "PALIO_AMQP_URL": platform.rabbitmq.url(user),
+        "PALIO_S3_ACCESS_KEY": user,
+        "PALIO_S3_SECRET_KEY": platform.seaweedfs.secret(user),
+    }
+    with ordinary(platform, "trainer-1", settings) as process:
+        yield process
+
+
+@pytest.fixture(scope="module", params=["root", "ordinary"] if os.geteuid() == 0 else ["ordinary"])
+def scorer(platform: Stack, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Who runs the scorer for the time of a module: the platform's own is run by whoever runs the tests."""
+    if request.param == "root" or os.geteuid() != 0:
+        yield request.param
+        return
+    platform.supervisor.stop_program("scorer")
+    try:
+        with reachable_database(platform) as url, ordinary(platform, "scorer", {"PALIO_DATABASE_URL": url}):
+            yield request.param
+    finally:
+        platform.supervisor.start_program("scorer")
+        platform.supervisor.wait_ready([platform.supervisor.program("scorer")], limit_s=60)
+
+
+@contextmanager
+def reachable_database(platform: Stack) -> Iterator[str]:
+    """The scorer's URL of the database through a second name of its socket, in a folder that everybody may enter."""
+    url = make_url(platform.services.environment("scorer")["PALIO_DATABASE_URL"])
+    socket = Path(str(url.query["host"])) / ".s.PGSQL.5432"
+    with tempfile.TemporaryDirectory(prefix="palio-socket-") as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / socket.name).hardlink_to(socket)
+        socket.chmod(0o777)
+        try:
+            yield url.update_query_dict({"host": folder}).render_as_string(hide_password=False)
+        finally:
+            socket.chmod(0o700)
 
 
 @pytest.fixture(scope="session")

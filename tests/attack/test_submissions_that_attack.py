@@ -1,12 +1,11 @@
 """Every attack in `submissions/`, by a real trainer: it ends as it says, leaks nothing, and the next submission is untouched."""
 
 import subprocess
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.attack.arena import POOLS, Arena
+from tests.attack.arena import POOLS, Arena, left_on_this_machine
 from tests.attack.attacks import ATTACKS, GROUPS, SUCCESS, Attack, attacks_of
 from tests.support.reading import addresses_of, shown_at
 
@@ -58,15 +57,7 @@ def test_the_trainers_that_ran_them_are_still_the_same(arena: Arena, ordinary_tr
 
 def test_nothing_that_they_started_or_wrote_is_left_on_this_machine(arena: Arena) -> None:
     tried(arena)
-    commands = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            commands.append(path.read_bytes())
-        except OSError:
-            continue
-    assert len(commands) > 10
-    assert [command for command in commands if b"palio-attack" in command] == []
-    assert [*Path("/tmp").glob("*palio-attack*"), *Path("/dev/shm").glob("*palio*")] == []
+    assert left_on_this_machine() == []
 
 
 def test_nothing_that_is_shown_to_whoever_attacks_holds_a_secret(arena: Arena) -> None:
@@ -80,3 +71,11 @@ def test_nothing_that_is_shown_to_whoever_attacks_holds_a_secret(arena: Arena) -
             assert arena.planted.found_in(shown_at(client, url, arena.mallory.token), None) == [], url
             asked += 1
     assert asked > 3 * len(submissions)
+
+
+def test_no_service_has_logged_a_secret(arena: Arena) -> None:
+    tried(arena)
+    logs = list(arena.platform.log_folder.iterdir())
+    assert len(logs) > 8
+    for log in logs:
+        assert arena.planted.found_in(log.read_bytes(), None) == [], log.name

@@ -30,15 +30,15 @@ def publish(organiser: Client, problem: str, folder: Path) -> dict[str, object]:
     return wait_until_prepared(organiser, problem)
 
 
-def wait_until_prepared(organiser: Client, problem: str) -> dict[str, object]:
+def wait_until_prepared(organiser: Client, problem: str, limit_s: float = PREPARATION_LIMIT_S) -> dict[str, object]:
     """The problem once it is prepared or refused."""
-    deadline = time.monotonic() + PREPARATION_LIMIT_S
+    deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         found = organiser.problem(problem)
         if found["state"] != "preparing":
             return dict(found)
         time.sleep(0.2)
-    raise TimeoutError(f"{problem} was not prepared within {PREPARATION_LIMIT_S} s")
+    raise TimeoutError(f"{problem} was not prepared within {limit_s} s")
 
 
 def starter(kit: str, submission: str = "starting_kit") -> dict[str, bytes]:
