@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from deploy.local.services import _says_ready, service_of
 from deploy.local.stack import Stack
 from shared.bus.topology import trainer_user
-from tests.attack.arena import POOLS, Arena
+from tests.attack.arena import LIMITS, POOLS, Arena
 from tests.attack.attacks import FOLDER
 from tests.attack.planted import Planted, canary
 from tests.support.free_port import free_port
@@ -120,3 +120,15 @@ def arena(
     """The problem and its challenges, with a starter scored in each pool."""
     assert publish(organiser.client, "attacked", attacked_kit)["state"] == "prepared"
     return Arena(platform, organiser, register("mallory"), register("neighbour"), planted, POOLS)
+
+
+@pytest.fixture(scope="session")
+def others_submission(arena: Arena) -> str:
+    """A submission in a pool that no trainer serves: it waits in that pool's queue."""
+    settings = {"pool": "unserved", "limits": LIMITS}
+    arena.organiser.client.create_challenge("unserved", "Served by nobody", "attacked", settings)
+    arena.neighbour.client.join("unserved")
+    submission_id = arena.submit_starter("unserved", "waits", "unserved")
+    client = arena.neighbour.client
+    wait_until(lambda: client.submission(submission_id)["state"] == "queued", "the submission to be queued")
+    return submission_id
