@@ -77,11 +77,13 @@ def browser(folder: Path) -> Iterator[Browser]:
             wanted = {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}
             url = f"http://{LOOPBACK}:{port}/session"
             created = httpx.post(url, json={"capabilities": wanted}, timeout=60).raise_for_status()
-            with httpx.Client(base_url=f"{url}/{created.json()['value']['sessionId']}", timeout=60) as session:
+            address = f"{url}/{created.json()['value']['sessionId']}"
+            with httpx.Client(base_url=address, timeout=60) as session:
                 try:
                     yield Browser(session)
                 finally:
-                    session.delete("")
+                    # Not `session.delete("")`, which asks for the address with a slash, and ends nothing.
+                    httpx.delete(address, timeout=60).raise_for_status()
         finally:
             driver.terminate()
             driver.wait(30)
