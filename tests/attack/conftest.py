@@ -18,9 +18,11 @@ from tests.attack.arena import LIMITS, POOLS, Arena
 from tests.attack.attacks import FOLDER
 from tests.attack.planted import Planted, canary
 from tests.support.free_port import free_port
-from tests.support.ordinary_user import ordinary_uid, started_as
+from tests.support.ordinary_user import interpreter_for, ordinary_uid, started_as
 from tests.support.people import Person, publish
 from tests.support.waiting import wait_until
+
+NO_PYTHON = "no Python that an ordinary user can run reaches this repository"
 
 
 @contextmanager
@@ -55,8 +57,16 @@ def ordinary_trainer(platform: Stack) -> Iterator["subprocess.Popen[bytes] | Non
         "PALIO_S3_ACCESS_KEY": user,
         "PALIO_S3_SECRET_KEY": platform.seaweedfs.secret(user),
     }
+    if not ordinary_users_can_run_it():
+        yield None
+        return
     with ordinary(platform, "trainer-1", settings) as process:
         yield process
+
+
+def ordinary_users_can_run_it() -> bool:
+    """Whether there is a Python that an ordinary user can run, and that reaches this repository."""
+    return interpreter_for(ordinary_uid()) is not None
 
 
 @pytest.fixture(scope="module", params=["root", "ordinary"] if os.geteuid() == 0 else ["ordinary"])
@@ -65,6 +75,8 @@ def scorer(platform: Stack, request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "root" or os.geteuid() != 0:
         yield request.param
         return
+    if not ordinary_users_can_run_it():
+        pytest.skip(NO_PYTHON)
     platform.supervisor.stop_program("scorer")
     try:
         with reachable_database(platform) as url, ordinary(platform, "scorer", {"PALIO_DATABASE_URL": url}):
@@ -119,7 +131,16 @@ def arena(
 ) -> Arena:
     """The problem and its challenges, with a starter scored in each pool."""
     assert publish(organiser.client, "attacked", attacked_kit)["state"] == "prepared"
-    return Arena(platform, organiser, register("mallory"), register("neighbour"), planted, POOLS)
+    pools = POOLS if ordinary_trainer else ("default",)
+    return Arena(platform, organiser, register("mallory"), register("neighbour"), planted, pools)
+
+
+@pytest.fixture(params=POOLS)
+def pool(arena: Arena, request: pytest.FixtureRequest) -> str:
+    """Each pool: each user that runs a trainer."""
+    if request.param not in arena.pools:
+        pytest.skip(NO_PYTHON)
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,11 @@ import subprocess
 import httpx
 import pytest
 
-from tests.attack.arena import POOLS, Arena, left_on_this_machine
+from tests.attack.arena import Arena, left_on_this_machine
 from tests.attack.attacks import ATTACKS, GROUPS, SUCCESS, Attack, attacks_of
 from tests.support.reading import addresses_of, shown_at
 
 
-@pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_an_attack_ends_as_it_says_and_leaks_nothing(arena: Arena, attack: Attack, pool: str) -> None:
     submission = arena.round(attacks_of(attack.group)).result(pool, attack.name)
@@ -30,7 +29,6 @@ def test_an_attack_ends_as_it_says_and_leaks_nothing(arena: Arena, attack: Attac
         assert arena.organiser.client.submission(submission_id)["scores"] == arena.before[pool]
 
 
-@pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_neighbours_get_the_same_scores_to_the_last_digit(arena: Arena, group: str, pool: str) -> None:
     assert arena.round(attacks_of(group)).scores_beside_and_after(pool) == [arena.before[pool]] * 2
@@ -39,7 +37,7 @@ def test_the_neighbours_get_the_same_scores_to_the_last_digit(arena: Arena, grou
 def tried(arena: Arena) -> None:
     """Wait until every attack is over."""
     for attack in ATTACKS:
-        for pool in POOLS:
+        for pool in arena.pools:
             arena.round(attacks_of(attack.group)).result(pool, attack.name)
 
 
