@@ -100,7 +100,9 @@ class Meter:
 
     def _end_part(self, began_at: float, at: float) -> None:
         peak = max(self._peak_bytes, self._group.peak_bytes() if self._group else 0)
-        self._parts.append(Usage(at - began_at, self._now.cpu_time_s - self._part_cpu_s, peak))
+        # Results that are still in the pipe at the end are read after it, and so divide after it.
+        wall_time_s = max(at - began_at, 0.0)
+        self._parts.append(Usage(wall_time_s, self._now.cpu_time_s - self._part_cpu_s, peak))
 
     def _read(self, init_pid: int) -> TreeUsage:
         """What is used now: counted by the group, and looked up for what it does not count."""

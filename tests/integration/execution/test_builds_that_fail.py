@@ -156,7 +156,7 @@ def test_a_full_disk_may_be_mended_and_the_build_cache_goes_first(
     index: PackageIndex, interpreter: Interpreter, tmp_path: Path
 ) -> None:
     words = "cause: failed to write to file `/uv/cache/.tmpT/_umath.so`: No space left on device (os error 28)"
-    result = SandboxResult(EndedBy.EXIT, 1, None, b"", 1.0, 1.0, 1)
+    result = SandboxResult(EndedBy.EXIT, 1, None, b"", ())
     builder = builder_of(index.url, tmp_path)
     lock = builder.resolve(("small",), interpreter)
     failure = builder._failed("the locked packages cannot be installed", result, words, LIMITS)

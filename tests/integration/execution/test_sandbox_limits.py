@@ -27,7 +27,7 @@ def test_a_loop_is_ended_at_its_time(run_python: Run) -> None:
     result = run_python("while True: pass", wall_time_s=1)
     assert result.ended_by is EndedBy.TIME_LIMIT
     assert 1 <= result.usage.wall_time_s < 10
-    assert result.usage.cpu_time_s > 0.2
+    assert result.usage.cpu_time_s > 0
 
 
 @pytest.mark.parametrize(
