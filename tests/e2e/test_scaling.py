@@ -13,6 +13,7 @@ import pytest
 
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import Stack
+from deploy.local.trainers import trainer
 from palio.client.errors import ApiError
 from shared.database import make_engine
 from shared.events import Event, FoldRequested, FoldTrained, RequestReturned, TrainingFinished, TrainingStarted
@@ -20,7 +21,6 @@ from shared.ledger import read_stream
 from shared.runs import run_id_of
 from shared.settings import DatabaseSettings
 from tests.support.people import KITS, Person, followed, publish
-from tests.support.trainers import trainer
 from tests.support.waiting import wait_until
 
 POOL = "scaled"
