@@ -1,9 +1,11 @@
 """Events per second: appended to the ledger, published by the relay, and reports decided by the orchestrator.
 
-Run it: .venv/bin/python -m benchmarks.throughput [--seconds N]
+Examples:
+  .venv/bin/python -m benchmarks.throughput
+  .venv/bin/python -m benchmarks.throughput --seconds 10 --json
+
 """
 
-import argparse
 import asyncio
 import subprocess
 import sys
@@ -16,10 +18,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import aio_pika
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Engine, create_engine, text
 
+from benchmarks.figures import Arguments, Figures
 from deploy.local.services import ROOT
 from deploy.local.stack import Stack
 from shared.bus.reports import FoldTrainedReport, StartedReport
@@ -127,10 +128,10 @@ def reports_per_second(stack: Stack, orchestrator: Engine) -> float:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3, help="how long each append row runs")
-    seconds = parser.parse_args().seconds
-    table = Table("what", "per second", title="throughput, 2 cores, fsync on")
+    parser = Arguments(__doc__)
+    parser.add_argument("--seconds", type=float, default=3, help="how long each append row runs [3]")
+    options = parser.parse_args()
+    figures = Figures("throughput, fsync on", ("what", "per second"))
     with tempfile.TemporaryDirectory(prefix="palio-benchmark-") as folder, Stack(Path(folder) / "stack") as stack:
         stack.start_servers()
         stack.migrate()
@@ -141,14 +142,14 @@ def main() -> None:
         }
         for writers in (1, 8):
             for batch in (1, BATCH):
-                rate = appends_per_second(engines["ingest"], writers, batch, seconds)
-                table.add_row(f"appends, {writers} writers, {batch} a transaction", f"{rate:,.0f}")
+                rate = appends_per_second(engines["ingest"], writers, batch, options.seconds)
+                figures.add(f"appends, {writers} writers, {batch} a transaction", rate)
         backlog, rate = relay_per_second(stack, engines["relay"])
-        table.add_row(f"relay, a backlog of {backlog:,} events", f"{rate:,.0f}")
-        table.add_row("orchestrator, reports", f"{reports_per_second(stack, engines['orchestrator']):,.0f}")
+        figures.add(f"relay, a backlog of {backlog:,} events", rate)
+        figures.add("orchestrator, reports", reports_per_second(stack, engines["orchestrator"]))
         for engine in engines.values():
             engine.dispose()
-    Console().print(table)
+    figures.print(as_json=options.json)
 
 
 if __name__ == "__main__":
