@@ -69,14 +69,21 @@ def read_npy(content: bytes) -> Array:
         version = npy.read_magic(file)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran_order, dtype = read_header(file, max_header_size=_MAX_HEADER_BYTES)
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+    except Exception as error:
+        # A stranger's header, read as Python: whatever numpy stumbles over in it.
         raise BadPredictionsError(f"predictions are no array that can be read ({str(error)[:200]})") from error
     if dtype.kind not in _NUMERIC or dtype.itemsize > np.dtype(np.float64).itemsize or dtype.subdtype:
         raise BadPredictionsError(f"predictions are of type {dtype}, numbers are needed")
-    if any(length < 0 for length in shape) or math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise BadPredictionsError("predictions are of a shape that no array has")
+    if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
         raise BadPredictionsError("predictions are of another size than their header says")
     array = np.frombuffer(content, dtype=dtype, offset=file.tell())
-    return array.reshape(shape, order="F" if fortran_order else "C")
+    try:
+        return array.reshape(shape, order="F" if fortran_order else "C")
+    except (ValueError, OverflowError) as error:
+        # More dimensions than numpy has, or beside a length of 0 others that nothing could have.
+        raise BadPredictionsError("predictions are of a shape that no array has") from error
 
 
 def packed(arrays: Mapping[str, Array]) -> bytes:

@@ -171,6 +171,62 @@ def test_bytes_that_only_look_like_an_array_are_refused(content: bytes) -> None:
         read_npy(content)
 
 
+def npy_with(header: str, data: bytes = b"") -> bytes:
+    content = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(content).to_bytes(2, "little") + content + data
+
+
+def header_of(shape: str, kind: str = "'<f8'") -> str:
+    return f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}}}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        npy_with(header_of(f"(5, {'1, ' * 70})"), bytes(40)),
+        npy_with(header_of("(0, 9223372036854775808)")),
+        npy_with(header_of("(0, 4611686018427387904)")),
+        npy_with(header_of("(0, 1099511627776, 1099511627776, 1099511627776)")),
+        npy_with(header_of("(True, True)"), bytes(8)),
+        npy_with(header_of("(5,)", "'<a8'"), bytes(40)),
+        npy_with("{[1]: 2}"),
+        npy_with("{{1}: 2}"),
+    ],
+    ids=[
+        "71 dimensions",
+        "a length of no array",
+        "more than memory",
+        "more together",
+        "lengths that are no numbers",
+        "old",
+        "list",
+        "set",
+    ],
+)
+def test_a_header_that_numpy_stumbles_over_is_refused(content: bytes) -> None:
+    with pytest.raises(BadPredictionsError):
+        read_npy(content)
+
+
+JUNK = st.recursive(
+    st.one_of(st.integers(), st.booleans(), st.none(), st.text(max_size=4), st.sampled_from(["<f8", "|O", "<f2", "V8"])),
+    lambda inner: st.one_of(st.lists(inner, max_size=3).map(tuple), st.lists(inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@given(
+    st.fixed_dictionaries({"descr": st.one_of(st.just("<f8"), JUNK), "fortran_order": JUNK, "shape": JUNK}),
+    st.binary(max_size=64),
+)
+def test_any_header_is_an_arrays_or_refused(header: dict[str, Any], data: bytes) -> None:
+    try:
+        array = read_npy(npy_with(repr(header), data))
+    except BadPredictionsError:
+        return
+    assert array.dtype.kind in "biuf"
+
+
 @given(st.binary(max_size=300), st.integers(0, 90))
 def test_any_bytes_are_an_array_or_refused(noise: bytes, at: int) -> None:
     for content in (noise, npy(np.arange(4.0))[:at] + noise):
