@@ -20,6 +20,7 @@ from services.trainer.live_log import LiveLog
 from services.trainer.reporting import Reporter
 from shared.artefacts import Bucket, MissingArtefactError, Store, content_key, log_key, predictions_key, traceback_key
 from shared.artefacts.archives import ArchiveError, ArchiveLimits, unpack
+from shared.bus.consumer import worth_waiting_for
 from shared.bus.reports import FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
 from shared.bus.telemetry import Whisperer
 from shared.events import FoldRequested, Outcome, TrainingRequested
@@ -163,6 +164,12 @@ class RunTrainer:
             await self._reporter.report(execution.returned("machine_failed", str(error)))
         except asyncio.CancelledError:
             raise TrainingStoppedError(execution) from None
+        except Exception as error:
+            if worth_waiting_for(error):
+                raise
+            # A defect of ours, which must not end as a submission in training for ever.
+            log.exception("training_failed")
+            await self._reporter.report(execution.returned("machine_failed", repr(error)))
 
     async def refuse(self, request: Request, reason: str) -> None:
         """Give it back untouched."""

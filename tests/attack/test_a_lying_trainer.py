@@ -94,7 +94,7 @@ async def test_it_can_not_report_for_another_pools_run(
     liar: AbstractConnection, operator: AbstractChannel, platform: Stack, others_submission: str, kind: str
 ) -> None:
     more: dict[str, dict[str, object]] = {
-        "started": {"trainer": "a liar"},
+        "started": {"trainer": "a liar", "shared_fold": None},
         "fold-trained": {"fold": 0, "predictions_digest": "a" * 64, "log_digest": "b" * 64, "usage": USAGE},
         "failed": {},
     }

@@ -195,7 +195,7 @@ def test_what_a_submission_prints_is_seen_by_its_team_while_it_runs(
         lines = next(bob.client.printed_lines(submission))
         assert (lines["fold"], lines["text"]) == (0, "training\n")
         assert bob.client.log(submission) == "--- fold 0, still running ---\ntraining\n"
-        stranger = register("a stranger to scaling").client
+        stranger = register("scaling-stranger").client
         assert stranger.submission(submission)["state"] == "training"
         with pytest.raises(ApiError, match="Only the submission's team"):
             stranger.log(submission)
@@ -212,7 +212,7 @@ def test_who_waits_sees_a_place_in_the_queue_and_another_teams_first_goes_before
     run_events: Callable[[str], list[Event]],
     challenge: str,
 ) -> None:
-    eve = register("eve of scaling")
+    eve = register("scaling-eve")
     eve.client.join(challenge)
 
     def state() -> dict[str, Any]:

@@ -85,7 +85,8 @@ class Bubblewrap:
             *([] if self._as_root else told),
             *(["--bind", "/", "/"] if self._as_root else view),
             *_private_folders(spec.limits),
-            *(["--tmpfs", "/run"] if self._as_root else []),
+            # It hides how this sandbox was made. Read-only: a place to write in would be memory that nobody counts.
+            *(["--tmpfs", "/run", "--remount-ro", "/run"] if self._as_root else []),
             *("--remount-ro", "/", "--chdir", spec.work_folder),
             *_variables(spec, inherited.results_fd),
         ]
