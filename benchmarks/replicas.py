@@ -27,20 +27,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy import create_engine
+
 from benchmarks.figures import Arguments, Cell, Figures, say
 from benchmarks.people import KITS, Platform, open_challenge, platform
 from benchmarks.sandbox_cost import folds_per_second, problem_on_host
 from benchmarks.timeline import Work, work_of
 from deploy.local.trainers import trainers
-from shared.database import make_engine
 from shared.events import Event, RecordedEvent, ScoreComputed, TrainingFinished, TrainingStarted
 from shared.ledger import head_position, read_after
-from shared.settings import DatabaseSettings
 
 POOL = "measured"
 N_FOLDS = 8
 #: Uploads take CPU, too: no more of them than this, however short a fold is.
-MOST_SUBMISSIONS_EACH = 6
+MOST_SUBMISSIONS_EACH = 4
 WARM_UP_FOLD_S = 0.2
 WARM_UPS = 5
 #: What holds a replica until it is withdrawn.
@@ -73,7 +73,7 @@ class Ledger:
     """The platform's ledger, read from where a measurement begins."""
 
     def __init__(self, stage: Platform) -> None:
-        self._engine = make_engine(DatabaseSettings.model_validate({"database_url": stage.stack.postgres.owner_url()}))
+        self._engine = create_engine(stage.stack.postgres.owner_url())
         self._start = 0
         self._events: list[RecordedEvent] = []
 

@@ -21,16 +21,17 @@ from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+from sqlalchemy import create_engine
+
 from benchmarks.figures import Arguments, Figures
 from benchmarks.people import KITS, STARTER, Platform, median_seconds, open_challenge, platform
 from shared.artefacts import Store
-from shared.database import make_engine
 from shared.events import FoldLimits, Outcome
 from shared.execution.sandbox import Bubblewrap, Limits, SandboxSpec
 from shared.execution.stations import ColdStations, Station, Stations, StationSpec
 from shared.execution.training import LocalProblem, train_fold, train_station
 from shared.prepared_problems import newest_prepared
-from shared.settings import CacheSettings, DatabaseSettings, StoreSettings
+from shared.settings import CacheSettings, StoreSettings
 from shared.workbench import ProblemOnHost, Workbench
 
 NOTHING = "/usr/bin/true"
@@ -47,7 +48,7 @@ def problem_on_host(stage: Platform, problem: str, cache: Path) -> Iterator[Prob
     environment = stage.stack.services.environment("trainer-1")
     names = ("s3_endpoint", "s3_access_key", "s3_secret_key")
     store = Store(StoreSettings.model_validate({name: environment[f"PALIO_{name.upper()}"] for name in names}))
-    engine = make_engine(DatabaseSettings.model_validate({"database_url": stage.stack.postgres.owner_url()}))
+    engine = create_engine(stage.stack.postgres.owner_url())
     with engine.connect() as connection:
         prepared = newest_prepared(connection, problem)
     engine.dispose()
