@@ -6,10 +6,14 @@ error shows them.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, Field, SecretStr
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.bus.topology import checked_pool_name
+
+PoolName = Annotated[str, AfterValidator(checked_pool_name)]
 
 
 class PalioSettings(BaseSettings):
@@ -94,7 +98,7 @@ class IngestSettings(ServiceSettings, DatabaseSettings, StoreSettings, PublicSet
     max_kit_unpacked_bytes: int = Field(2 * 2**30, gt=0, description="Largest kit or private data archive once unpacked.")
     max_source_bytes: int = Field(100_000, gt=0, description="Largest source file of a submission.")
     token_days: int = Field(90, gt=0, description="Days until an API token expires.")
-    pools: list[str] = Field(["default"], description="Trainer pools that a challenge may name, as a JSON list.")
+    pools: list[PoolName] = Field(["default"], description="Trainer pools that a challenge may name, as a JSON list.")
 
 
 class RelaySettings(ServiceSettings, DatabaseSettings, BusSettings):
@@ -109,14 +113,17 @@ class OrchestratorSettings(ServiceSettings, DatabaseSettings, BusSettings):
 
     max_attempts: int = Field(3, gt=0, description="Begun attempts of a run before it is given up as `crashed`.")
     lost_after_s: float = Field(
-        60, gt=0, description="Seconds after which a request that no queue and no living trainer holds is made again."
+        60,
+        gt=0,
+        description="Seconds after which a request that no queue and no living trainer holds is made again; three heartbeats of the"
+        " pool's trainers at least.",
     )
 
 
 class TrainerSettings(ServiceSettings, BusSettings, StoreSettings, CacheSettings, SandboxSettings):
     """Runs strangers' code."""
 
-    pool: str = Field("default", description="Pool that this trainer serves.")
+    pool: PoolName = Field("default", description="Pool that this trainer serves.")
     slots: int = Field(2, gt=0, description="Folds that this trainer runs at the same time.")
     slow_fold_s: float = Field(
         1.0, ge=0, description="If a run's first fold took longer, in seconds, its others are shared by all trainers of the pool."

@@ -25,6 +25,9 @@ log = get_logger(__name__)
 
 LOST = Counter("palio_lost_requests_total", "Requests that nobody had any more, requested again", ["pool"])
 
+#: A bound below this many heartbeats would take for lost what a trainer has just begun and not yet said that it holds.
+_BEATS_TO_BE_SURE = 3
+
 #: The number of messages that are ready in a pool's queue.
 ReadyMessages = Callable[[str], Awaitable[int]]
 
@@ -61,7 +64,10 @@ class LostWork:
         if pool not in self._trainers.pools() or await self._ready_messages(pool):
             self._empty_since.pop(pool, None)
             return False
-        return time.monotonic() - self._empty_since.setdefault(pool, time.monotonic()) >= self._lost_after_s
+        return time.monotonic() - self._empty_since.setdefault(pool, time.monotonic()) >= self._bound_s(pool)
+
+    def _bound_s(self, pool: str) -> float:
+        return max(self._lost_after_s, _BEATS_TO_BE_SURE * self._trainers.slowest_beat_s(pool))
 
     def _pools_with_jobs(self) -> list[str]:
         with self._engine.connect() as connection:
@@ -70,11 +76,11 @@ class LostWork:
     def _give_back_lost(self, pool: str) -> int:
         with self._engine.connect() as connection:
             jobs = tracked_jobs(connection, pool)
-        missing = {(each.job.run_id, each.job.fold, each.attempt): each for each in jobs if self._is_missing(each)}
+        missing = {(each.job.run_id, each.job.fold, each.attempt): each for each in jobs if self._is_missing(each, pool)}
         now = time.monotonic()
         before = self._missing_since.get(pool, {})
         since = self._missing_since[pool] = {key: before.get(key, now) for key in missing}
-        lost = [each for key, each in missing.items() if now - since[key] >= self._lost_after_s]
+        lost = [each for key, each in missing.items() if now - since[key] >= self._bound_s(pool)]
         given_back = [each for each in lost if self._give_back(each)]
         for each in given_back:
             LOST.labels(pool).inc()
@@ -89,7 +95,7 @@ class LostWork:
 
         return bool(decide_and_append(self._engine, each.job.run_id, decide))
 
-    def _is_missing(self, each: TrackedJob) -> bool:
+    def _is_missing(self, each: TrackedJob, pool: str) -> bool:
         if each.requested_at is None or self._trainers.holds(each.job.run_id, each.job.fold):
             return False
-        return datetime.now(UTC) - each.requested_at >= timedelta(seconds=self._lost_after_s)
+        return datetime.now(UTC) - each.requested_at >= timedelta(seconds=self._bound_s(pool))

@@ -67,6 +67,10 @@ class Trainers:
         """Slots that work is requested for."""
         return max(self.capacity(pool).slots, _UNHEARD_SLOTS)
 
+    def slowest_beat_s(self, pool: str) -> float:
+        """Seconds between two heartbeats of the pool's slowest living trainer; 0 if none lives."""
+        return max((beat.every_s for beat in self._beats().get(pool, [])), default=0.0)
+
     def pools(self) -> set[str]:
         """The pools with a living trainer."""
         return set(self._beats())

@@ -21,6 +21,7 @@ async def beat(
             slots=slots.number,
             busy_slots=slots.busy,
             is_draining=draining.is_set(),
+            every_s=settings.heartbeat_s,
             held=consumer.held,
         )
         with suppress(*BROKER_ERRORS):

@@ -42,6 +42,8 @@ class Heartbeat(Payload):
     busy_slots: int = Field(ge=0, le=10_000)
     #: It takes no new work.
     is_draining: bool
+    #: Seconds until it says so again.
+    every_s: float = Field(5.0, gt=0, le=5.0)
     held: tuple[Held, ...] = Field(max_length=10_000)
 
 

@@ -46,6 +46,20 @@ CONSUMER_TIMEOUT_MS = 8 * 24 * 3600 * 1000
 MAX_DEAD_LETTERS = 10_000
 
 
+#: It is part of names of queues and users, of routing keys and of keys in the object store: no dot, which separates these.
+_POOL_NAME = re.compile("[a-z0-9][a-z0-9-]{0,62}")
+
+
+def checked_pool_name(name: str) -> str:
+    """The name, if a pool may have it. Raises `ValueError`."""
+    if not _POOL_NAME.fullmatch(name):
+        raise ValueError(f"a pool's name has small letters, digits and hyphens, not {name!r}")
+    if name == ORCHESTRATOR_KEYS:
+        # On `palio.telemetry` the orchestrator speaks under this name where trainers say their pool's.
+        raise ValueError(f"no pool may be called {name}")
+    return name
+
+
 def event_queue(service: Service) -> str:
     """The queue of events that a service hears of."""
     return f"{service}.events"
@@ -76,7 +90,12 @@ def password_variable(user: str) -> str:
 
 
 def definitions(passwords: Mapping[str, str], pools: Sequence[str]) -> dict[str, Any]:
-    """The definitions file. `passwords` by broker user, `pools` by name; the same input gives the same file."""
+    """The definitions file. `passwords` by broker user, `pools` by name; the same input gives the same file.
+
+    Raises `ValueError` for a name that no pool may have.
+    """
+    for pool in pools:
+        checked_pool_name(pool)
     return {
         "vhosts": [{"name": VHOST}],
         "users": [_user(user, passwords[user]) for user in users(pools)],

@@ -26,8 +26,9 @@ from shared.execution.sandbox.port import (
 )
 
 _MIB = 1 << 20
+#: The time is no limit that is tried here: sixteen trainers that start at once on two cores need half a minute for a look.
 _LIMITS = Limits(
-    wall_time_s=20, memory_bytes=64 * _MIB, file_bytes=_MIB, output_bytes=_MIB, log_bytes=4096, processes=12, open_files=32
+    wall_time_s=120, memory_bytes=64 * _MIB, file_bytes=_MIB, output_bytes=_MIB, log_bytes=4096, processes=12, open_files=32
 )
 
 

@@ -199,8 +199,8 @@ async def look_for_a_while(lost: LostWork, trainers: Trainers, beat: Heartbeat |
     return found
 
 
-def heartbeat(*held: Held) -> Heartbeat:
-    return Heartbeat(trainer="t", slots=1, busy_slots=0, is_draining=False, held=held)
+def heartbeat(*held: Held, every_s: float = 0.01) -> Heartbeat:
+    return Heartbeat(trainer="t", slots=1, busy_slots=0, is_draining=False, every_s=every_s, held=held)
 
 
 async def test_a_request_that_neither_queue_nor_trainer_holds_is_made_again(desk: Desk) -> None:
@@ -221,6 +221,13 @@ async def test_what_somebody_holds_or_nobody_could_have_taken_is_not_lost(desk: 
     held = heartbeat(Held(run_id=run_id_of(submission), fold=None)) if reason == "held" else heartbeat()
     lost = lost_work(desk, trainers, ready=1 if reason == "ready" else 0)
     assert await look_for_a_while(lost, trainers, None if reason == "no trainer" else held) == 0
+
+
+async def test_nothing_is_lost_before_its_trainer_had_time_to_say_that_it_holds_it(desk: Desk) -> None:
+    desk.upload(uuid4())
+    desk.release(slots=1)
+    trainers = Trainers()
+    assert await look_for_a_while(lost_work(desk, trainers), trainers, heartbeat(every_s=5)) == 0
 
 
 def test_the_tables_can_be_made_anew_from_the_ledger(desk: Desk) -> None:
