@@ -126,7 +126,9 @@ class TrainerSettings(ServiceSettings, BusSettings, StoreSettings, CacheSettings
     pool: PoolName = Field("default", description="Pool that this trainer serves.")
     slots: int = Field(2, gt=0, description="Folds that this trainer runs at the same time.")
     slow_fold_s: float = Field(
-        1.0, ge=0, description="If a run's first fold took longer, in seconds, its others are shared by all trainers of the pool."
+        1.0,
+        ge=0,
+        description="If a run's first fold takes longer, in seconds, its others are shared by all trainers of the pool.",
     )
     drain_s: float = Field(
         10.0, ge=0, description="Seconds that a trainer which stops gives the folds it runs; then it hands them back."

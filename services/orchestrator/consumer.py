@@ -5,18 +5,18 @@ between its commit and the acknowledgement, or because a trainer said it twice, 
 """
 
 import asyncio
-from uuid import UUID
-from weakref import WeakValueDictionary
+from dataclasses import dataclass
+from functools import partial
 
 from aio_pika.abc import AbstractIncomingMessage
 from prometheus_client import Counter
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from services.orchestrator.run import SenselessReportError, decide
-from services.orchestrator.runs import decide_and_append
+from services.orchestrator.run import Decision, Run, SenselessReportError, decide
+from services.orchestrator.runs import Answer, Question, decide_and_append_all
 from services.orchestrator.scheduler import Scheduler
-from shared.bus.consumer import RejectedError
+from shared.bus.consumer import RejectedError, TransientError
 from shared.bus.reports import REPORT, AnyReport
 from shared.bus.telemetry import Commander
 from shared.bus.topology import TRAINER_USER_PREFIX
@@ -51,35 +51,63 @@ class EventConsumer:
 
 
 class ReportConsumer:
-    """Checks trainers' reports and appends what follows."""
+    """Checks trainers' reports and appends what follows: all that came while the last ones were appended, at once."""
 
     def __init__(self, engine: Engine, max_attempts: int, scheduler: Scheduler) -> None:
         self._engine = engine
         self._max_attempts = max_attempts
         self._scheduler = scheduler
-        #: Reports of one run arrive together: in turn here, they do not conflict in the ledger over and over.
-        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._waiting: list[_Waiting] = []
+        self._appending = asyncio.Lock()
 
     async def handle(self, message: AbstractIncomingMessage) -> None:
-        """Raises `RejectedError` for a report that makes no sense."""
+        """Raises `RejectedError` for a report that makes no sense, `TransientError` if others kept deciding first."""
         try:
             report = REPORT.validate_json(message.body)
         except ValidationError as error:
             raise RejectedError(f"not a report: {error.errors(include_input=False, include_url=False)}") from error
         # The broker has checked that `user_id` is the user who published; who does not state it is nobody.
         pool = (message.user_id or "").removeprefix(TRAINER_USER_PREFIX)
-        turn = self._turns.setdefault(report.run_id, asyncio.Lock())
-        async with turn:
-            await asyncio.to_thread(self.when_reported, report, pool)
+        await self.decide(report, pool)
         # A slot may be free, or folds may be there to be shared.
         self._scheduler.wake()
 
-    def when_reported(self, report: AnyReport, pool: str) -> None:
-        """Append what follows from a report. Raises `RejectedError`, or `TransientError` if others kept deciding first."""
-        try:
-            decisions = decide_and_append(self._engine, report.run_id, lambda run: decide(run, report, pool, self._max_attempts))
-        except SenselessReportError as error:
-            raise RejectedError(str(error)) from error
+    async def decide(self, report: AnyReport, pool: str) -> None:
+        """Returns once what follows from a report is durable. Raises as `handle` does."""
+        mine = _Waiting(report, pool, asyncio.get_running_loop().create_future())
+        self._waiting.append(mine)
+        async with self._appending:
+            # Whoever comes first decides for all that wait; most find that it has been done for them.
+            if not mine.answer.done():
+                batch, self._waiting = self._waiting, []
+                await self._decide_all(batch)
+        answer = mine.answer.result()
+        if isinstance(answer, SenselessReportError):
+            raise RejectedError(str(answer)) from answer
+        if isinstance(answer, Exception):
+            raise answer
         if report.kind == "returned":
             log.info("request_returned", run_id=str(report.run_id), reason=report.reason, words=report.words)
-        REPORTS.labels(report.kind, "appended" if decisions else "known_or_late").inc()
+        REPORTS.labels(report.kind, "appended" if answer else "known_or_late").inc()
+
+    async def _decide_all(self, batch: "list[_Waiting]") -> None:
+        answers: list[Answer] = [TransientError("not decided")] * len(batch)
+        questions = [Question(each.report.run_id, partial(self._decide, each)) for each in batch]
+        try:
+            answers = await asyncio.to_thread(decide_and_append_all, self._engine, questions)
+        finally:
+            # Also when the database is away: then each of them tries again.
+            for each, answer in zip(batch, answers, strict=True):
+                each.answer.set_result(answer)
+
+    def _decide(self, each: "_Waiting", run: Run) -> list[Decision]:
+        return decide(run, each.report, each.pool, self._max_attempts)
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A report that is to be decided on."""
+
+    report: AnyReport
+    pool: str
+    answer: "asyncio.Future[Answer]"

@@ -21,8 +21,8 @@ from shared.ledger import Projection
 from shared.settings import OrchestratorSettings
 from shared.telemetry import Readiness, configure_logging
 
-#: Reports of different runs are decided side by side; those of one run meet at the stream's version, and the later one tries again.
-REPORTS_AT_ONCE = 8
+#: What arrives while others are appended is appended together.
+REPORTS_AT_ONCE = 100
 #: Events only wake the scheduler: many at once are one look.
 EVENTS_AT_ONCE = 50
 

@@ -6,7 +6,6 @@ fold that is shared. `None` stands for the first kind, a fold's number for the s
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from uuid import UUID
 
 from shared.bus.reports import AnyReport, FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
@@ -61,14 +60,18 @@ class Run:
 
 def fold_events(events: Iterable[Event]) -> Run | None:
     """The run that a stream's events describe; None for an empty stream, and for one withdrawn before it was requested."""
-    return reduce(_evolve, events, None)
+    run: Run | None = None
+    for event in events:
+        run = _first(event) if run is None else evolve(run, event)
+    return run
 
 
-def _evolve(run: Run | None, event: Event) -> Run | None:
-    if run is None:
-        if not isinstance(event, TrainingRequested):
-            return None
-        return Run(request=event, version=1, attempts={None: event.attempt})
+def _first(event: Event) -> Run | None:
+    return Run(request=event, version=1, attempts={None: event.attempt}) if isinstance(event, TrainingRequested) else None
+
+
+def evolve(run: Run, event: Event) -> Run:
+    """The run after one event more."""
     changes: dict[str, object] = {}
     match event:
         case TrainingRequested():
@@ -120,7 +123,7 @@ def decide(run: Run, report: AnyReport, reported_by_pool: str, max_attempts: int
         case FailedReport():
             return [_finish(run, report.outcome, report.reason, failure=report)]
         case SlowReport():
-            # Fold 0 is what was slow: its own report is under way, if it is not recorded yet.
+            # Fold 0 is what is slow: it goes on where it is, or its own report is under way.
             return _share(run, tuple(fold for fold in run.missing if fold))
         case ReturnedReport():
             given_up = None if report.reason == "redelivered" else report.execution_id
@@ -129,7 +132,8 @@ def decide(run: Run, report: AnyReport, reported_by_pool: str, max_attempts: int
 
 def return_request(run: Run, job: JobKey, attempt: int, given_up: UUID | None, reason: str, max_attempts: int) -> list[Decision]:
     """What follows when a job that was requested is not done: it waits again, or the run has died too often."""
-    is_done = job in run.folds if job is not None else bool(run.shared)
+    # What the first request still does, once the other folds are shared, is fold 0.
+    is_done = job in run.folds if job is not None else bool(run.shared) and (0 in run.folds or 0 in run.shared)
     if is_done or attempt < run.attempts.get(job, 0) or run.returned.get(job) == attempt:
         return []
     begun = run.executions.get(job, frozenset()) - {given_up}
@@ -141,16 +145,21 @@ def return_request(run: Run, job: JobKey, attempt: int, given_up: UUID | None, r
         {**_about(run), "attempt": attempt, "fold": job, "execution_id": given_up, "reason": reason}
     )
     decisions = [Decision(returned, derived_id(run.request.run_id, job, attempt, "returned"))]
-    if job is None and run.folds:
+    if job is None and (run.folds or run.shared):
         # What is recorded is not trained again: the rest are jobs of their own from now on.
         decisions += _share(run, run.missing)
     return decisions
 
 
 def _share(run: Run, folds: tuple[int, ...]) -> list[Decision]:
-    if run.shared or not folds:
+    new = tuple(fold for fold in folds if fold not in run.shared)
+    if not new:
         return []
-    return [Decision(FoldsShared.model_validate({**_about(run), "folds": folds}), derived_id(run.request.run_id, "shared"))]
+    # Once when they turn out to be slow; and again for fold 0, if whoever went on with it died.
+    number = new if run.shared else ()
+    return [
+        Decision(FoldsShared.model_validate({**_about(run), "folds": new}), derived_id(run.request.run_id, "shared", *number))
+    ]
 
 
 def _check(run: Run, report: AnyReport, reported_by_pool: str) -> None:

@@ -79,7 +79,7 @@ class FailedReport(Report):
 
 
 class SlowReport(Report):
-    """The first fold, which is reported, took so long that the others are better shared among all trainers of the pool."""
+    """The first fold takes so long that the others are better shared among all trainers of the pool. It goes on itself."""
 
     kind: Literal["slow"] = "slow"
 

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from services.orchestrator import runs
 from services.orchestrator.consumer import ReportConsumer
 from services.orchestrator.jobs import HANDLERS
 from services.orchestrator.lost import LostWork
@@ -109,16 +109,14 @@ def test_a_submission_is_requested_once_though_two_orchestrators_look_before_the
     assert events(orchestrator)[-1].metadata.causation_id == uploaded.id
 
 
-def test_a_run_finishes_once_though_two_orchestrators_hear_everything_twice(run_id: UUID, orchestrator: Engine) -> None:
+async def test_a_run_finishes_once_though_two_orchestrators_hear_everything_twice(run_id: UUID, orchestrator: Engine) -> None:
     said = [
         StartedReport.model_validate({**about(run_id), "trainer": "t", "shared_fold": None}),
         trained(run_id, 0),
         trained(run_id, 1),
     ] * 2
     instances = [report_consumer(orchestrator), report_consumer(orchestrator)]
-    with ThreadPoolExecutor(6) as threads:
-        for done in [threads.submit(each.when_reported, report, "default") for report in said for each in instances]:
-            done.result()
+    await asyncio.gather(*(each.decide(report, "default") for report in said for each in instances))
     types = [each.type for each in events(orchestrator) if each.stream == f"run-{run_id}"]
     assert sorted(types) == sorted(["TrainingRequested", "TrainingStarted", "FoldTrained", "FoldTrained", "TrainingFinished"])
     finished = events(orchestrator)[-1].event()
@@ -126,16 +124,16 @@ def test_a_run_finishes_once_though_two_orchestrators_hear_everything_twice(run_
     assert finished.predictions_digests == (f"{0:064x}", f"{1:064x}")
 
 
-def test_what_comes_after_the_end_changes_nothing(run_id: UUID, orchestrator: Engine, reports: ReportConsumer) -> None:
+async def test_what_comes_after_the_end_changes_nothing(run_id: UUID, orchestrator: Engine, reports: ReportConsumer) -> None:
     failure = {"outcome": Outcome.TRAIN_ERROR, "reason": "no", "fold": 0, "traceback_digest": None, "log_digest": None}
-    reports.when_reported(FailedReport.model_validate({**about(run_id), **failure}), "default")
+    await reports.decide(FailedReport.model_validate({**about(run_id), **failure}), "default")
     end = len(events(orchestrator))
     for late in (
         trained(run_id, 0),
         trained(run_id, 1),
         FailedReport.model_validate({**about(run_id), **failure, "outcome": "crashed"}),
     ):
-        reports.when_reported(late, "default")
+        await reports.decide(late, "default")
     assert len(events(orchestrator)) == end
 
 
@@ -160,9 +158,49 @@ def test_a_forged_or_senseless_message_is_refused_with_the_reason(
     assert len(events(orchestrator)) == end
 
 
-def test_a_report_of_an_unknown_run_is_refused(orchestrator: Engine, reports: ReportConsumer) -> None:
+async def test_a_report_of_an_unknown_run_is_refused(orchestrator: Engine, reports: ReportConsumer) -> None:
     with pytest.raises(RejectedError, match="there is no run"):
-        reports.when_reported(trained(uuid4(), 0), "default")
+        await reports.decide(trained(uuid4(), 0), "default")
+
+
+async def test_what_arrives_together_is_appended_together_and_nonsense_among_it_hurts_nobody(
+    engine_of: EngineOf, orchestrator: Engine, run_id: UUID, reports: ReportConsumer
+) -> None:
+    unknown, forged = trained(uuid4(), 0), trained(run_id, 0).model_copy(update={"submission_id": uuid4()})
+    said = [trained(run_id, 0), unknown, forged, trained(run_id, 1), trained(run_id, 1)]
+    # The first one begins alone; the others wait for it, and are decided on together.
+    await asyncio.gather(
+        reports.decide(said[0], "default"), *(reports.decide(each, "default") for each in said), return_exceptions=True
+    )
+    new = [each for each in events(orchestrator) if each.stream == f"run-{run_id}"]
+    assert [each.type for each in new] == ["TrainingRequested", "FoldTrained", "FoldTrained", "TrainingFinished"]
+    assert [each.version for each in new] == [1, 2, 3, 4]
+    assert [each.metadata.causation_id for each in new[1:]] == [new[0].id, new[1].id, new[1].id], "as if said one by one"
+
+
+async def test_a_withdrawal_between_look_and_append_is_first(
+    engine_of: EngineOf, orchestrator: Engine, run_id: UUID, reports: ReportConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withdrawn = golden("SubmissionWithdrawn").model_copy(
+        update={"run_id": run_id, "submission_id": about(run_id)["submission_id"]}
+    )
+    load_run = runs.load_run
+    looked: list[str] = []
+
+    def look_slowly(connection: Connection, wanted: UUID) -> object:
+        found = load_run(connection, wanted)
+        if not looked:
+            looked.append("then its team took it back")
+            with engine_of("ingest").begin() as other:
+                append(other, [NewEvent(withdrawn, METADATA)])
+        return found
+
+    monkeypatch.setattr(runs, "load_run", look_slowly)
+    await asyncio.gather(reports.decide(trained(run_id, 0), "default"), reports.decide(trained(run_id, 1), "default"))
+    assert [each.type for each in events(orchestrator) if each.stream == f"run-{run_id}"] == [
+        "TrainingRequested",
+        "SubmissionWithdrawn",
+    ]
 
 
 def test_a_submission_to_a_problem_that_is_not_prepared_is_not_requested(engine_of: EngineOf, orchestrator: Engine) -> None:

@@ -198,6 +198,28 @@ def test_a_slow_run_leaves_its_other_folds_to_all_trainers_and_the_last_one_fini
     assert stream[-1].predictions_digests == ("d" * 64,) * N_FOLDS
 
 
+def test_the_other_folds_are_shared_while_the_first_still_runs() -> None:
+    stream = play([started(), slow(), trained(1), trained(0), trained(2)])
+    assert [event.folds for event in stream if isinstance(event, FoldsShared)] == [(1, 2)]
+    assert isinstance(stream[-1], TrainingFinished)
+    assert stream[-1].outcome is Outcome.TRAINED
+
+
+def test_the_first_fold_is_shared_too_if_whoever_went_on_with_it_died() -> None:
+    stream = play([started(), slow(), returned(), returned(), slow()])
+    assert types(stream[1:]) == [
+        TrainingStarted,
+        FoldsShared,
+        FoldRequested,
+        FoldRequested,
+        RequestReturned,
+        FoldsShared,
+        FoldRequested,
+    ]
+    assert [event.folds for event in stream if isinstance(event, FoldsShared)] == [(1, 2), (0,)]
+    assert len({event.fold for event in stream if isinstance(event, FoldRequested)}) == N_FOLDS
+
+
 def test_what_was_trained_before_a_machine_died_is_kept_and_only_the_rest_is_requested() -> None:
     stream = play([started(), trained(0), trained(2), returned()])
     assert types(stream[-3:]) == [RequestReturned, FoldsShared, FoldRequested]
