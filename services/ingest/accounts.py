@@ -87,7 +87,7 @@ def _create_account(connection: Connection, account: Account, password_hash: str
     )
     connection.execute(
         text(
-            "INSERT INTO ingest.users (user_id, name, name_key, email, email_key, team_id)"
+            "INSERT INTO users (user_id, name, name_key, email, email_key, team_id)"
             " VALUES (:user_id, :name, :name_key, :email, :email_key, :team_id)"
         ),
         {
@@ -121,7 +121,7 @@ def issue_token(engine: Engine, name: str, password: str, valid_days: int) -> Is
         name, password = "", ""
     with engine.connect() as connection:
         row = connection.execute(
-            text("SELECT user_id, password_hash FROM ingest.users JOIN vault.accounts USING (user_id) WHERE name_key = :key"),
+            text("SELECT user_id, password_hash FROM users JOIN vault.accounts USING (user_id) WHERE name_key = :key"),
             {"key": name_key(name)},
         ).one_or_none()
     with HASHING:
@@ -153,7 +153,7 @@ def _is_text(value: str) -> bool:
 def account_of(connection: Connection, principal: Principal) -> Account:
     """The account of the person asking."""
     row = connection.execute(
-        text("SELECT user_id, name, email, team_id FROM ingest.users WHERE user_id = :user_id"), {"user_id": principal.user_id}
+        text("SELECT user_id, name, email, team_id FROM users WHERE user_id = :user_id"), {"user_id": principal.user_id}
     ).one()
     return Account(row.user_id, row.name, row.email, row.team_id)
 
@@ -163,7 +163,7 @@ def appoint_administrator(engine: Engine, name: str) -> bool:
     with engine.begin() as connection:
         row = connection.execute(
             text(
-                "SELECT user_id, administrator FROM ingest.users JOIN vault.accounts USING (user_id)"
+                "SELECT user_id, administrator FROM users JOIN vault.accounts USING (user_id)"
                 " WHERE name_key = :key FOR UPDATE OF accounts"
             ),
             {"key": name_key(name)},

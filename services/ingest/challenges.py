@@ -79,7 +79,7 @@ def create_challenge(engine: Engine, new: NewChallenge, organiser_id: UUID, pool
         with engine.begin() as connection:
             rules = _rules(connection, new, organiser_id)
             connection.execute(
-                text("INSERT INTO ingest.challenges (challenge_id, rules) VALUES (:challenge_id, :rules)"),
+                text("INSERT INTO challenges (challenge_id, rules) VALUES (:challenge_id, :rules)"),
                 {"challenge_id": rules.challenge_id, "rules": rules.model_dump_json()},
             )
             metadata = Metadata(correlation_id=rules.stream, actor_id=organiser_id)
@@ -133,7 +133,7 @@ def join_challenge(engine: Engine, challenge_id: str, team_id: UUID, user_id: UU
     with engine.begin() as connection:
         rules = find_rules(connection, challenge_id)
         added = connection.execute(
-            text("INSERT INTO ingest.joins VALUES (:challenge_id, :team_id) ON CONFLICT DO NOTHING"),
+            text("INSERT INTO joins VALUES (:challenge_id, :team_id) ON CONFLICT DO NOTHING"),
             {"challenge_id": challenge_id, "team_id": team_id},
         ).rowcount
         if not added:

@@ -60,7 +60,7 @@ def publish_problem(
     with engine.begin() as connection:
         row = connection.execute(
             text(
-                "INSERT INTO ingest.problems AS p (problem_id, organiser_id, version) VALUES (:problem_id, :organiser_id, 1)"
+                "INSERT INTO problems AS p (problem_id, organiser_id, version) VALUES (:problem_id, :organiser_id, 1)"
                 " ON CONFLICT (problem_id) DO UPDATE SET version = p.version + 1 WHERE p.organiser_id = excluded.organiser_id"
                 " RETURNING version"
             ),

@@ -117,7 +117,7 @@ class SubmissionDesk:
         with self._engine.begin() as connection:
             # One submission of a team at a time: its row is the lock under which names and repeats are looked up.
             connection.execute(
-                text("SELECT FROM ingest.joins WHERE challenge_id = :challenge_id AND team_id = :team_id FOR UPDATE"),
+                text("SELECT FROM joins WHERE challenge_id = :challenge_id AND team_id = :team_id FOR UPDATE"),
                 {"challenge_id": event.challenge_id, "team_id": event.team_id},
             )
             if new.idempotency_key is not None:
@@ -133,7 +133,7 @@ class SubmissionDesk:
             _require_open(rules, appended.recorded_at)
             if new.idempotency_key is not None:
                 connection.execute(
-                    text("INSERT INTO ingest.idempotency_keys VALUES (:user_id, :key, :digest, :response, :position)"),
+                    text("INSERT INTO idempotency_keys VALUES (:user_id, :key, :digest, :response, :position)"),
                     {**key, "response": json.dumps([str(event.submission_id), event.name]), "position": appended.position},
                 )
         return AcceptedSubmission(event.submission_id, event.name, appended.position)
@@ -141,7 +141,7 @@ class SubmissionDesk:
     def _insert(self, connection: Connection, event: SubmissionUploaded) -> None:
         connection.execute(
             text(
-                "INSERT INTO ingest.submissions (submission_id, challenge_id, team_id, name, name_key, recorded_at)"
+                "INSERT INTO submissions (submission_id, challenge_id, team_id, name, name_key, recorded_at)"
                 " VALUES (:submission_id, :challenge_id, :team_id, :name, :name_key, now())"
             ),
             {
@@ -156,7 +156,7 @@ class SubmissionDesk:
 
 def _require_joined(connection: Connection, rules: ChallengeCreated, team_id: UUID) -> None:
     joined = connection.execute(
-        text("SELECT EXISTS (SELECT FROM ingest.joins WHERE challenge_id = :challenge_id AND team_id = :team_id)"),
+        text("SELECT EXISTS (SELECT FROM joins WHERE challenge_id = :challenge_id AND team_id = :team_id)"),
         {"challenge_id": rules.challenge_id, "team_id": team_id},
     ).scalar_one()
     if not joined:
@@ -178,7 +178,7 @@ def _require_free_name(connection: Connection, event: SubmissionUploaded) -> Non
     """A name may be used again once what had it has failed."""
     rows = connection.execute(
         text(
-            "SELECT submission_id FROM ingest.submissions"
+            "SELECT submission_id FROM submissions"
             " WHERE challenge_id = :challenge_id AND team_id = :team_id AND name_key = :name_key"
         ),
         {"challenge_id": event.challenge_id, "team_id": event.team_id, "name_key": name_key(event.name)},
@@ -190,7 +190,7 @@ def _require_free_name(connection: Connection, event: SubmissionUploaded) -> Non
 
 def _answered_before(connection: Connection, new: NewSubmission, user_id: UUID) -> AcceptedSubmission | None:
     row = connection.execute(
-        text("SELECT request_digest, response, position FROM ingest.idempotency_keys WHERE user_id = :user_id AND key = :key"),
+        text("SELECT request_digest, response, position FROM idempotency_keys WHERE user_id = :user_id AND key = :key"),
         {"user_id": user_id, "key": new.idempotency_key},
     ).one_or_none()
     if row is None:

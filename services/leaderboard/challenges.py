@@ -13,8 +13,8 @@ from shared.http import Problem
 from shared.visibility import Phase, phase_at
 
 SELECT = (
-    "SELECT c.*, p.prepared, p.kit_digest FROM leaderboard.challenges c"
-    " JOIN leaderboard.problems p ON p.problem_id = c.problem_id AND p.version = c.problem_version"
+    "SELECT c.*, p.prepared, p.kit_digest FROM challenges c"
+    " JOIN problems p ON p.problem_id = c.problem_id AND p.version = c.problem_version"
 )
 
 
@@ -33,11 +33,16 @@ class Challenge:
     log_policy: LogPolicy
     n_teams: int
     n_submissions: int
+    created_at_position: int
 
     @property
     def phase(self) -> Phase:
         """The phase now."""
-        return phase_at(datetime.now(UTC), self.opens_at, self.code_opens_at, self.closes_at)
+        return self.phase_at(datetime.now(UTC))
+
+    def phase_at(self, moment: datetime) -> Phase:
+        """The phase at a moment."""
+        return phase_at(moment, self.opens_at, self.code_opens_at, self.closes_at)
 
 
 def list_challenges(connection: Connection) -> list[Challenge]:
@@ -58,7 +63,7 @@ def find_challenge(connection: Connection, challenge_id: str) -> Challenge:
 def has_joined(connection: Connection, challenge_id: str, team_ids: frozenset[UUID]) -> bool:
     """Whether one of these teams takes part."""
     statement = text(
-        "SELECT EXISTS (SELECT FROM leaderboard.joins WHERE challenge_id = :challenge_id AND team_id = ANY(CAST(:team_ids AS uuid[])))"
+        "SELECT EXISTS (SELECT FROM joins WHERE challenge_id = :challenge_id AND team_id = ANY(CAST(:team_ids AS uuid[])))"
     )
     return bool(
         connection.execute(statement, {"challenge_id": challenge_id, "team_ids": [str(each) for each in team_ids]}).scalar_one()
@@ -82,7 +87,7 @@ class ProblemVersion:
 def find_problem(connection: Connection, problem_id: str) -> ProblemVersion | None:
     """The newest version of a problem, or None."""
     row = connection.execute(
-        text("SELECT * FROM leaderboard.problems WHERE problem_id = :problem_id ORDER BY version DESC LIMIT 1"),
+        text("SELECT * FROM problems WHERE problem_id = :problem_id ORDER BY version DESC LIMIT 1"),
         {"problem_id": problem_id},
     ).one_or_none()
     if row is None:
@@ -106,4 +111,5 @@ def _challenge(row: Row[Any]) -> Challenge:
         log_policy=LogPolicy(row.log_policy),
         n_teams=row.n_teams,
         n_submissions=row.n_submissions,
+        created_at_position=row.created_at_position,
     )

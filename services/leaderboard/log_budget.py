@@ -16,8 +16,8 @@ _UNKNOWN_BYTES = 64 * 2**20
 def log_budget_left(connection: Connection, challenge_id: str, team_id: UUID) -> int:
     """Bytes that the team may still be shown."""
     statement = text(
-        "SELECT greatest(c.team_log_bytes - coalesce(t.shown_bytes, 0), 0) FROM leaderboard.challenges c"
-        " LEFT JOIN leaderboard.team_logs t ON t.challenge_id = c.challenge_id AND t.team_id = :team_id"
+        "SELECT greatest(c.team_log_bytes - coalesce(t.shown_bytes, 0), 0) FROM challenges c"
+        " LEFT JOIN team_logs t ON t.challenge_id = c.challenge_id AND t.team_id = :team_id"
         " WHERE c.challenge_id = :challenge_id"
     )
     return int(connection.execute(statement, {"challenge_id": challenge_id, "team_id": team_id}).scalar_one())
@@ -27,12 +27,12 @@ def spend_log_budget(connection: Connection, submission_id: UUID, log_bytes: int
     """Take a log of this length off its team's budget; returns how much of it the team is shown."""
     if log_bytes is None:
         return _UNKNOWN_BYTES
-    find = text("SELECT challenge_id, team_id FROM leaderboard.submissions WHERE submission_id = :submission_id")
+    find = text("SELECT challenge_id, team_id FROM submissions WHERE submission_id = :submission_id")
     row = connection.execute(find, {"submission_id": submission_id}).one()
     shown = min(log_bytes, log_budget_left(connection, row.challenge_id, row.team_id))
     connection.execute(
         text(
-            "INSERT INTO leaderboard.team_logs AS t VALUES (:challenge_id, :team_id, :shown)"
+            "INSERT INTO team_logs AS t VALUES (:challenge_id, :team_id, :shown)"
             " ON CONFLICT (challenge_id, team_id) DO UPDATE SET shown_bytes = t.shown_bytes + excluded.shown_bytes"
         ),
         {"challenge_id": row.challenge_id, "team_id": row.team_id, "shown": shown},

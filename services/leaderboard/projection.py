@@ -1,5 +1,6 @@
 """How each event changes the read models. Handlers write rows on the connection they get, and nothing else."""
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -23,7 +24,7 @@ from shared.events import (
     TrainingRequested,
     TrainingStarted,
 )
-from shared.ledger import Handlers
+from shared.ledger import Handlers, ReadModel
 
 
 def when_team_created(connection: Connection, event: TeamCreated, _recorded: RecordedEvent) -> None:
@@ -31,20 +32,20 @@ def when_team_created(connection: Connection, event: TeamCreated, _recorded: Rec
     sealed_for = event.members[0] if event.name_is_sealed else None
     _run(
         connection,
-        "INSERT INTO leaderboard.teams VALUES (:team_id, :name, :sealed_for)",
+        "INSERT INTO teams VALUES (:team_id, :name, :sealed_for)",
         team_id=event.team_id,
         name=event.name,
         sealed_for=sealed_for,
     )
     for user_id in event.members:
-        _run(connection, "INSERT INTO leaderboard.members VALUES (:team_id, :user_id)", team_id=event.team_id, user_id=user_id)
+        _run(connection, "INSERT INTO members VALUES (:team_id, :user_id)", team_id=event.team_id, user_id=user_id)
 
 
 def when_problem_published(connection: Connection, event: ProblemPublished, _recorded: RecordedEvent) -> None:
     """A version that is being prepared."""
     _run(
         connection,
-        "INSERT INTO leaderboard.problems (problem_id, version, organiser_id, kit_digest, state)"
+        "INSERT INTO problems (problem_id, version, organiser_id, kit_digest, state)"
         " VALUES (:problem_id, :version, :organiser_id, :kit_digest, 'preparing')",
         problem_id=event.problem_id,
         version=event.version,
@@ -57,8 +58,7 @@ def when_problem_prepared(connection: Connection, event: ProblemPrepared, _recor
     """A version that challenges may use."""
     _run(
         connection,
-        "UPDATE leaderboard.problems SET state = 'prepared', prepared = :prepared"
-        " WHERE problem_id = :problem_id AND version = :version",
+        "UPDATE problems SET state = 'prepared', prepared = :prepared WHERE problem_id = :problem_id AND version = :version",
         prepared=event.model_dump_json(),
         problem_id=event.problem_id,
         version=event.version,
@@ -69,7 +69,7 @@ def when_problem_preparation_failed(connection: Connection, event: ProblemPrepar
     """A version that can't be used, and why."""
     _run(
         connection,
-        "UPDATE leaderboard.problems SET state = 'failed', outcome = :outcome, reason = :reason, detail_digest = :detail_digest"
+        "UPDATE problems SET state = 'failed', outcome = :outcome, reason = :reason, detail_digest = :detail_digest"
         " WHERE problem_id = :problem_id AND version = :version",
         outcome=event.outcome,
         reason=event.reason,
@@ -79,14 +79,14 @@ def when_problem_preparation_failed(connection: Connection, event: ProblemPrepar
     )
 
 
-def when_challenge_created(connection: Connection, event: ChallengeCreated, _recorded: RecordedEvent) -> None:
+def when_challenge_created(connection: Connection, event: ChallengeCreated, recorded: RecordedEvent) -> None:
     """A challenge and its rules."""
     _run(
         connection,
-        "INSERT INTO leaderboard.challenges"
+        "INSERT INTO challenges"
         " (challenge_id, title, problem_id, problem_version, opens_at, code_opens_at, closes_at, limits, log_policy,"
-        " team_log_bytes) VALUES (:challenge_id, :title, :problem_id, :problem_version, :opens_at, :code_opens_at, :closes_at, :limits,"
-        " :log_policy, :team_log_bytes)",
+        " team_log_bytes, created_at_position) VALUES (:challenge_id, :title, :problem_id, :problem_version, :opens_at, :code_opens_at,"
+        " :closes_at, :limits, :log_policy, :team_log_bytes, :position)",
         challenge_id=event.challenge_id,
         title=event.title,
         problem_id=event.problem_id,
@@ -97,21 +97,22 @@ def when_challenge_created(connection: Connection, event: ChallengeCreated, _rec
         limits=event.limits.model_dump_json(),
         log_policy=event.log_policy,
         team_log_bytes=event.team_log_bytes,
+        position=recorded.position,
     )
 
 
 def when_join_approved(connection: Connection, event: JoinApproved, _recorded: RecordedEvent) -> None:
     """A team that takes part."""
     join = {"challenge_id": event.challenge_id, "team_id": event.team_id}
-    _run(connection, "INSERT INTO leaderboard.joins VALUES (:challenge_id, :team_id)", **join)
-    _run(connection, "UPDATE leaderboard.challenges SET n_teams = n_teams + 1 WHERE challenge_id = :challenge_id", **join)
+    _run(connection, "INSERT INTO joins VALUES (:challenge_id, :team_id)", **join)
+    _run(connection, "UPDATE challenges SET n_teams = n_teams + 1 WHERE challenge_id = :challenge_id", **join)
 
 
 def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, recorded: RecordedEvent) -> None:
     """A submission that waits for its turn."""
     _run(
         connection,
-        "INSERT INTO leaderboard.submissions"
+        "INSERT INTO submissions"
         " (submission_id, challenge_id, team_id, name, files, submitted_at, state, pool, changed_at_position)"
         " VALUES (:submission_id, :challenge_id, :team_id, :name, :files, :submitted_at, 'uploaded', :pool, :position)",
         submission_id=event.submission_id,
@@ -125,7 +126,7 @@ def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, 
     )
     _run(
         connection,
-        "UPDATE leaderboard.challenges SET n_submissions = n_submissions + 1 WHERE challenge_id = :challenge_id",
+        "UPDATE challenges SET n_submissions = n_submissions + 1 WHERE challenge_id = :challenge_id",
         challenge_id=event.challenge_id,
     )
 
@@ -145,7 +146,7 @@ def when_fold_trained(connection: Connection, event: FoldTrained, recorded: Reco
     """One fold more."""
     _run(
         connection,
-        "INSERT INTO leaderboard.folds VALUES"
+        "INSERT INTO folds VALUES"
         " (:run_id, :fold, :train_time_s, :valid_time_s, :test_time_s, :peak_memory_bytes, :log_digest, :shown_log_bytes)",
         run_id=event.run_id,
         fold=event.fold,
@@ -164,7 +165,7 @@ def when_training_finished(connection: Connection, event: TrainingFinished, reco
     if event.log_digest is not None and event.fold is not None:
         _run(
             connection,
-            "INSERT INTO leaderboard.folds (run_id, fold, log_digest, shown_log_bytes)"
+            "INSERT INTO folds (run_id, fold, log_digest, shown_log_bytes)"
             " VALUES (:run_id, :fold, :log_digest, :shown_log_bytes) ON CONFLICT DO NOTHING",
             run_id=event.run_id,
             fold=event.fold,
@@ -197,7 +198,14 @@ def when_submission_withdrawn(connection: Connection, event: SubmissionWithdrawn
 
 
 def when_score_computed(connection: Connection, event: ScoreComputed, recorded: RecordedEvent) -> None:
-    """On the board."""
+    """On the boards, from this position on."""
+    _run(
+        connection,
+        "INSERT INTO board_rows (submission_id, challenge_id, from_position) VALUES (:submission_id, :challenge_id, :position)",
+        submission_id=event.submission_id,
+        challenge_id=event.challenge_id,
+        position=recorded.position,
+    )
     _change(
         connection,
         event.submission_id,
@@ -227,7 +235,7 @@ def _change(connection: Connection, submission_id: object, recorded: RecordedEve
     assignments = ", ".join(f"{column} = :{column}" for column in columns)
     _run(
         connection,
-        f"UPDATE leaderboard.submissions SET {assignments} WHERE submission_id = :submission_id",  # noqa: S608  (column names of ours)
+        f"UPDATE submissions SET {assignments} WHERE submission_id = :submission_id",  # noqa: S608  (column names of ours)
         submission_id=submission_id,
         **columns,
     )
@@ -255,3 +263,5 @@ HANDLERS: Handlers = {
     ScoringFailed: when_scoring_failed,
     SubmissionWithdrawn: when_submission_withdrawn,
 }
+
+READ_MODEL = ReadModel("leaderboard", Path(__file__).parent / "migrations", HANDLERS)

@@ -15,7 +15,7 @@ FINAL_STATES = frozenset({"scored", "failed", "withdrawn"})
 SELECT = (
     "SELECT s.*, count(f.train_time_s) AS folds_done, sum(f.train_time_s) AS train_time_s, sum(f.valid_time_s) AS valid_time_s,"
     " sum(f.test_time_s) AS test_time_s, max(f.peak_memory_bytes) AS peak_memory_bytes"
-    " FROM leaderboard.submissions s LEFT JOIN leaderboard.folds f USING (run_id) WHERE {} GROUP BY s.submission_id"
+    " FROM submissions s LEFT JOIN folds f USING (run_id) WHERE {} GROUP BY s.submission_id"
     " ORDER BY s.submitted_at DESC, s.submission_id"
 )
 
@@ -55,9 +55,19 @@ def find_submission(connection: Connection, submission_id: UUID) -> Submission |
     return found[0] if found else None
 
 
-def scored_submissions(connection: Connection, challenge_id: str) -> list[Submission]:
-    """Every scored submission of a challenge."""
-    return _select(connection, "s.challenge_id = :challenge_id AND s.state = 'scored'", challenge_id=challenge_id)
+def submissions_on_boards(connection: Connection, challenge_id: str, position: int | None = None) -> list[Submission]:
+    """Every submission that stands on the boards of a challenge; now, or as of a ledger position."""
+    standing = (
+        "EXISTS (SELECT FROM board_rows b WHERE b.submission_id = s.submission_id AND b.from_position <= :position"
+        " AND coalesce(b.to_position > :position, true))"
+    )
+    latest = 2**63 - 1
+    return _select(
+        connection,
+        f"s.challenge_id = :challenge_id AND {standing}",
+        challenge_id=challenge_id,
+        position=latest if position is None else position,
+    )
 
 
 def submissions_of(connection: Connection, team_ids: frozenset[UUID], challenge_id: str | None) -> list[Submission]:
@@ -80,8 +90,7 @@ class FoldLog:
 def fold_logs(connection: Connection, run_id: UUID) -> list[FoldLog]:
     """Each log of a run, in the folds' order."""
     statement = text(
-        "SELECT fold, log_digest, shown_log_bytes FROM leaderboard.folds"
-        " WHERE run_id = :run_id AND log_digest IS NOT NULL ORDER BY fold"
+        "SELECT fold, log_digest, shown_log_bytes FROM folds WHERE run_id = :run_id AND log_digest IS NOT NULL ORDER BY fold"
     )
     return [FoldLog(row.fold, row.log_digest, row.shown_log_bytes) for row in connection.execute(statement, {"run_id": run_id})]
 

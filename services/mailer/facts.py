@@ -32,10 +32,10 @@ DEFAULT_PRECISION = 4
 
 NAMES = text("""
     SELECT u.name AS user_name, u.email, t.name AS team, t.sealed_for, s.name AS submission, c.challenge_id, c.title, c.problem_id
-    FROM mailer.submissions s JOIN mailer.challenges c USING (challenge_id) JOIN mailer.teams t USING (team_id), mailer.users u
+    FROM submissions s JOIN challenges c USING (challenge_id) JOIN teams t USING (team_id), users u
     WHERE s.submission_id = :submission_id AND u.user_id = :user_id
 """)
-PROBLEM = text("SELECT metrics, score_kind FROM mailer.problems WHERE problem_id = :problem_id AND version = :version")
+PROBLEM = text("SELECT metrics, score_kind FROM problems WHERE problem_id = :problem_id AND version = :version")
 
 
 class NobodyToWriteToError(Exception):

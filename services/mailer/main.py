@@ -8,7 +8,7 @@ from services.mailer.delivery import Delivery
 from services.mailer.facts import FactFinder
 from services.mailer.letters import Letters, domain_of
 from services.mailer.outbox import Outbox
-from services.mailer.reactions import SCHEMA, handlers
+from services.mailer.reactions import HANDLERS, SCHEMA
 from services.mailer.smtp import MailServer
 from shared.artefacts import Store
 from shared.bus.connection import connect
@@ -30,11 +30,11 @@ def main() -> None:
     readiness = Readiness()
     readiness.blocked("start", "connecting")
     engine = make_engine(settings)
-    doorbell = Doorbell(Projection(SCHEMA, engine, handlers(domain_of(settings.mail_from)), readiness))
+    doorbell = Doorbell(Projection(SCHEMA, engine, HANDLERS, readiness))
 
     async def mail() -> None:
         delivery = Delivery(
-            Outbox(engine),
+            Outbox(engine, domain_of(settings.mail_from)),
             FactFinder(engine, Store(settings), str(settings.origin).rstrip("/")),
             Letters(),
             MailServer(settings),

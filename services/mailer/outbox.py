@@ -31,9 +31,11 @@ MAX_ERROR_LENGTH = 500
 
 # SKIP LOCKED: two senders who look at the same time take different mails.
 TAKE = text("""
-    UPDATE mailer.outbox SET state = 'sending', attempts = attempts + 1, next_attempt_at = now() + :claim
+    UPDATE outbox SET state = 'sending', attempts = attempts + 1, next_attempt_at = now() + :claim,
+        -- Chosen once: whatever becomes of the setting, every try says the same.
+        message_id = coalesce(message_id, '<' || mail_id || '@' || :message_domain || '>')
     WHERE mail_id = (
-        SELECT mail_id FROM mailer.outbox
+        SELECT mail_id FROM outbox
         WHERE state IN ('pending', 'sending') AND next_attempt_at <= now()
         ORDER BY next_attempt_at, caused_at_position LIMIT 1 FOR UPDATE SKIP LOCKED
     )
@@ -42,16 +44,16 @@ TAKE = text("""
 """)
 SECONDS_TO_NEXT = text("""
     SELECT extract(epoch FROM min(next_attempt_at) - now()) AS seconds, count(*) AS n_waiting
-    FROM mailer.outbox WHERE state IN ('pending', 'sending')
+    FROM outbox WHERE state IN ('pending', 'sending')
 """)
 # In both, the claim must still be ours, and each claim is one attempt more: a sender whose claim was taken over must not undo
 # what the next one does.
 PUT_BACK = text("""
-    UPDATE mailer.outbox SET state = 'pending', next_attempt_at = now() + :pause, last_error = :reason
+    UPDATE outbox SET state = 'pending', next_attempt_at = now() + :pause, last_error = :reason
     WHERE mail_id = :mail_id AND state = 'sending' AND attempts = :attempts
 """)
 GIVE_UP_ON = text("""
-    UPDATE mailer.outbox SET state = :state, last_error = :reason
+    UPDATE outbox SET state = :state, last_error = :reason
     WHERE mail_id = :mail_id AND state = 'sending' AND attempts = :attempts
 """)
 
@@ -82,8 +84,10 @@ def retry_after(attempts: int) -> timedelta:
 class Outbox:
     """The table `mailer.outbox`. Every method blocks: call it in a thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, message_domain: str) -> None:
+        """`message_domain`: what stands behind the @ in the Message-ID of new mails."""
         self._engine = engine
+        self._message_domain = message_domain
 
     def seconds_to_next(self) -> float | None:
         """Until the next mail is due, 0 or less if one is; None if none waits."""
@@ -95,7 +99,9 @@ class Outbox:
     def take(self) -> Claimed | None:
         """Take the mail that is due first, if one is. From here on a death of this process means that it is sent again."""
         with self._engine.begin() as connection:
-            row = connection.execute(TAKE, {"claim": CLAIM, "give_up": GIVE_UP}).one_or_none()
+            row = connection.execute(
+                TAKE, {"claim": CLAIM, "give_up": GIVE_UP, "message_domain": self._message_domain}
+            ).one_or_none()
         return None if row is None else Claimed(**row._mapping)  # noqa: SLF001  (SQLAlchemy's public name)
 
     def sent(self, mail: Claimed, cause: RecordedEvent) -> None:
@@ -146,5 +152,5 @@ class Outbox:
 
 def _mark_sent(connection: Connection, mail: Claimed) -> None:
     """Whoever holds the claim by now: that the server took it is a fact."""
-    statement = text("UPDATE mailer.outbox SET state = 'sent', sent_at = now() WHERE mail_id = :mail_id AND state <> 'sent'")
+    statement = text("UPDATE outbox SET state = 'sent', sent_at = now() WHERE mail_id = :mail_id AND state <> 'sent'")
     connection.execute(statement, {"mail_id": mail.mail_id})

@@ -5,7 +5,8 @@ They only help to decide whose turn it is. What was decided is in the ledger; th
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
@@ -26,7 +27,7 @@ from shared.events import (
     TrainingRequested,
     TrainingStarted,
 )
-from shared.ledger import Handlers
+from shared.ledger import Handlers, ReadModel
 from shared.runs import run_id_of
 
 #: What stands for "no fold" in the tables: a primary key holds no null.
@@ -48,33 +49,31 @@ class TrackedJob:
 
 def pools_with_jobs(connection: Connection) -> list[str]:
     """The pools that have anything to do."""
-    rows = connection.execute(
-        text("SELECT DISTINCT pool FROM orchestrator.runs JOIN orchestrator.jobs USING (run_id) ORDER BY 1")
-    )
+    rows = connection.execute(text("SELECT DISTINCT pool FROM runs JOIN jobs USING (run_id) ORDER BY 1"))
     return list(rows.scalars())
 
 
 def tracked_jobs(connection: Connection, pool: str) -> list[TrackedJob]:
     """Every job of a pool that is not done."""
-    statement = text("SELECT * FROM orchestrator.jobs JOIN orchestrator.runs USING (run_id) WHERE pool = :pool")
+    statement = text("SELECT * FROM jobs JOIN runs USING (run_id) WHERE pool = :pool")
     return [_tracked(row) for row in connection.execute(statement, {"pool": pool})]
 
 
 def turns_of(connection: Connection, pool: str) -> Turns:
     """When whom was served."""
-    statement = text("SELECT challenge_id, team_id, position FROM orchestrator.turns WHERE pool = :pool")
+    statement = text("SELECT challenge_id, team_id, position FROM turns WHERE pool = :pool")
     return Turns({(row.challenge_id, row.team_id): row.position for row in connection.execute(statement, {"pool": pool})})
 
 
 def mean_durations(connection: Connection) -> dict[tuple[str, bool], float]:
     """Seconds that a job takes once begun, by challenge and whether it is a shared fold."""
-    rows = connection.execute(text("SELECT challenge_id, is_shared_fold, seconds FROM orchestrator.durations"))
+    rows = connection.execute(text("SELECT challenge_id, is_shared_fold, seconds FROM durations"))
     return {(row.challenge_id, row.is_shared_fold): row.seconds for row in rows}
 
 
 def log_policy_of(connection: Connection, challenge_id: str) -> LogPolicy:
     """What a challenge's teams see of their logs."""
-    statement = text("SELECT log_policy FROM orchestrator.challenges WHERE challenge_id = :challenge_id")
+    statement = text("SELECT log_policy FROM challenges WHERE challenge_id = :challenge_id")
     return LogPolicy(connection.execute(statement, {"challenge_id": challenge_id}).scalar_one())
 
 
@@ -86,7 +85,7 @@ def _tracked(row: Row[Any]) -> TrackedJob:
 
 def when_challenge_created(connection: Connection, event: ChallengeCreated, _recorded: RecordedEvent) -> None:
     """Remember what its teams see of their logs."""
-    statement = "INSERT INTO orchestrator.challenges VALUES (:challenge_id, :log_policy)"
+    statement = "INSERT INTO challenges VALUES (:challenge_id, :log_policy)"
     connection.execute(text(statement), {"challenge_id": event.challenge_id, "log_policy": event.log_policy})
 
 
@@ -100,9 +99,7 @@ def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, 
         "pool": event.pool,
         "age": recorded.position,
     }
-    connection.execute(
-        text("INSERT INTO orchestrator.runs VALUES (:run_id, :submission_id, :challenge_id, :team_id, :pool, :age)"), run
-    )
+    connection.execute(text("INSERT INTO runs VALUES (:run_id, :submission_id, :challenge_id, :team_id, :pool, :age)"), run)
     _add_job(connection, run["run_id"], _FIRST, recorded)
 
 
@@ -110,15 +107,12 @@ def when_requested(connection: Connection, event: TrainingRequested | FoldReques
     """It is in the pool's queue, and its team has had a turn."""
     job = {"run_id": event.run_id, "fold": _fold_of(event)}
     connection.execute(
-        text(
-            "UPDATE orchestrator.jobs SET attempt = :attempt, requested_at = :at, started_at = NULL"
-            " WHERE run_id = :run_id AND fold = :fold"
-        ),
+        text("UPDATE jobs SET attempt = :attempt, requested_at = :at, started_at = NULL WHERE run_id = :run_id AND fold = :fold"),
         {**job, "attempt": event.attempt, "at": recorded.recorded_at},
     )
     connection.execute(
         text(
-            "INSERT INTO orchestrator.turns SELECT pool, challenge_id, team_id, :position FROM orchestrator.runs"
+            "INSERT INTO turns SELECT pool, challenge_id, team_id, :position FROM runs"
             " WHERE run_id = :run_id ON CONFLICT (pool, challenge_id, team_id) DO UPDATE SET position = excluded.position"
         ),
         {"run_id": event.run_id, "position": recorded.position},
@@ -128,7 +122,7 @@ def when_requested(connection: Connection, event: TrainingRequested | FoldReques
 def when_training_started(connection: Connection, event: TrainingStarted, recorded: RecordedEvent) -> None:
     """It is on a trainer."""
     connection.execute(
-        text("UPDATE orchestrator.jobs SET started_at = :at WHERE run_id = :run_id AND fold = :fold"),
+        text("UPDATE jobs SET started_at = :at WHERE run_id = :run_id AND fold = :fold"),
         {"run_id": event.run_id, "fold": _FIRST if event.fold is None else event.fold, "at": recorded.recorded_at},
     )
 
@@ -137,30 +131,46 @@ def when_request_returned(connection: Connection, event: RequestReturned, record
     """It waits again."""
     connection.execute(
         text(
-            "UPDATE orchestrator.jobs SET requested_at = NULL, started_at = NULL, waiting_since = :at"
-            " WHERE run_id = :run_id AND fold = :fold"
+            "UPDATE jobs SET requested_at = NULL, started_at = NULL, waiting_since = :at WHERE run_id = :run_id AND fold = :fold"
         ),
         {"run_id": event.run_id, "fold": _FIRST if event.fold is None else event.fold, "at": recorded.recorded_at},
     )
 
 
 def when_folds_shared(connection: Connection, event: FoldsShared, recorded: RecordedEvent) -> None:
-    """The first request is done; each of these folds waits."""
-    _finish_job(connection, event.run_id, _FIRST, recorded)
+    """Each of these folds waits. The first request is done, unless its trainer still has fold 0."""
+    _mark(connection, event.run_id, "is_shared")
+    if 0 in event.folds:
+        _finish_job(connection, event.run_id, _FIRST, recorded)
+    _finish_first_if_done(connection, event.run_id, recorded)
     for fold in event.folds:
         _add_job(connection, event.run_id, fold, recorded)
 
 
 def when_fold_trained(connection: Connection, event: FoldTrained, recorded: RecordedEvent) -> None:
-    """If it was a job of its own, it is done."""
+    """If it was a job of its own, it is done; and so is the first request, if this was all that was left of it."""
     _finish_job(connection, event.run_id, event.fold, recorded)
+    if event.fold == 0:
+        _mark(connection, event.run_id, "has_fold_0")
+    _finish_first_if_done(connection, event.run_id, recorded)
 
 
 def when_over(connection: Connection, event: TrainingFinished | SubmissionWithdrawn, recorded: RecordedEvent) -> None:
     """Nothing of the run waits any more."""
     if isinstance(event, TrainingFinished):
         _finish_job(connection, event.run_id, _FIRST, recorded)
-    connection.execute(text("DELETE FROM orchestrator.runs WHERE run_id = :run_id"), {"run_id": event.run_id})
+    connection.execute(text("DELETE FROM runs WHERE run_id = :run_id"), {"run_id": event.run_id})
+
+
+def _mark(connection: Connection, run_id: UUID, what: Literal["is_shared", "has_fold_0"]) -> None:
+    connection.execute(text(f"UPDATE runs SET {what} = true WHERE run_id = :run_id"), {"run_id": run_id})  # noqa: S608  (one of two columns)
+
+
+def _finish_first_if_done(connection: Connection, run_id: UUID, recorded: RecordedEvent) -> None:
+    """Once the folds are shared, the first request is fold 0 alone."""
+    statement = text("SELECT is_shared AND has_fold_0 FROM runs WHERE run_id = :run_id")
+    if connection.execute(statement, {"run_id": run_id}).scalar_one_or_none():
+        _finish_job(connection, run_id, _FIRST, recorded)
 
 
 def _fold_of(event: Event) -> int:
@@ -170,10 +180,7 @@ def _fold_of(event: Event) -> int:
 def _add_job(connection: Connection, run_id: object, fold: int, recorded: RecordedEvent) -> None:
     # A run that was withdrawn meanwhile has no row, and so no jobs.
     connection.execute(
-        text(
-            "INSERT INTO orchestrator.jobs (run_id, fold, waiting_since)"
-            " SELECT run_id, :fold, :at FROM orchestrator.runs WHERE run_id = :run_id"
-        ),
+        text("INSERT INTO jobs (run_id, fold, waiting_since) SELECT run_id, :fold, :at FROM runs WHERE run_id = :run_id"),
         {"run_id": run_id, "fold": fold, "at": recorded.recorded_at},
     )
 
@@ -181,14 +188,14 @@ def _add_job(connection: Connection, run_id: object, fold: int, recorded: Record
 def _finish_job(connection: Connection, run_id: UUID, fold: int, recorded: RecordedEvent) -> None:
     """Remove a job, and take its time into the mean if it had begun."""
     done = connection.execute(
-        text("DELETE FROM orchestrator.jobs WHERE run_id = :run_id AND fold = :fold RETURNING started_at"),
+        text("DELETE FROM jobs WHERE run_id = :run_id AND fold = :fold RETURNING started_at"),
         {"run_id": run_id, "fold": fold},
     ).one_or_none()
     if done is None or done.started_at is None:
         return
     connection.execute(
         text(
-            "INSERT INTO orchestrator.durations AS d SELECT challenge_id, :is_shared_fold, :seconds FROM orchestrator.runs"
+            "INSERT INTO durations AS d SELECT challenge_id, :is_shared_fold, :seconds FROM runs"
             " WHERE run_id = :run_id ON CONFLICT (challenge_id, is_shared_fold)"
             " DO UPDATE SET seconds = d.seconds + :weight * (excluded.seconds - d.seconds)"
         ),
@@ -213,3 +220,5 @@ HANDLERS: Handlers = {
     TrainingFinished: when_over,
     SubmissionWithdrawn: when_over,
 }
+
+READ_MODEL = ReadModel("orchestrator", Path(__file__).parent / "migrations", HANDLERS)

@@ -26,7 +26,7 @@ def release(engine: Engine, pool: str, slots: int) -> int:
     try:
         with engine.begin() as connection:
             # Nobody takes anything into these tables, or releases, until this is done.
-            connection.execute(text("SELECT FROM orchestrator.checkpoint FOR UPDATE"))
+            connection.execute(text("SELECT FROM checkpoint FOR UPDATE"))
             events: list[NewEvent] = []
             for each in _chosen(connection, pool, slots):
                 earlier = sum(event.event.stream == f"run-{each.job.run_id}" for event in events)

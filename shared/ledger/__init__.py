@@ -12,6 +12,7 @@ from shared.ledger.append import (
 )
 from shared.ledger.projection import Handlers, Projection
 from shared.ledger.read import head_position, read_after, read_stream
+from shared.ledger.read_model import OwnColumns, ReadModel
 
 __all__ = [
     "Appended",
@@ -20,7 +21,9 @@ __all__ = [
     "ForbiddenTypeError",
     "Handlers",
     "NewEvent",
+    "OwnColumns",
     "Projection",
+    "ReadModel",
     "append",
     "append_once",
     "derived_id",

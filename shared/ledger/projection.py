@@ -11,7 +11,7 @@ from typing import Any
 from prometheus_client import Counter, Gauge
 from sqlalchemy import Connection, Engine, text
 
-from shared.events import Event, NewerVersionError, RecordedEvent, UnknownTypeError
+from shared.events import EVENT_TYPES, Event, NewerVersionError, RecordedEvent
 from shared.ledger.read import read_after
 from shared.telemetry import Readiness, get_logger
 
@@ -28,7 +28,7 @@ class Projection:
     """One read model: its schema holds a table `checkpoint (position bigint)` with one row, made by its migration."""
 
     def __init__(self, schema: str, engine: Engine, handlers: Handlers, readiness: Readiness, *, batch: int = 500) -> None:
-        self._schema = schema
+        self.schema = schema
         self._engine = engine
         self._handlers = {event_type.__name__: handler for event_type, handler in handlers.items()}
         self._readiness = readiness
@@ -37,7 +37,7 @@ class Projection:
     def position(self) -> int:
         """The last ledger position that the read model holds."""
         with self._engine.connect() as connection:
-            return int(connection.execute(text(f"SELECT position FROM {self._schema}.checkpoint")).scalar_one())  # noqa: S608  (our own schema)
+            return int(connection.execute(text(f"SELECT position FROM {self.schema}.checkpoint")).scalar_one())  # noqa: S608  (our own schema)
 
     def catch_up(self) -> int:
         """Take in everything that the ledger holds now; returns the position reached.
@@ -45,11 +45,11 @@ class Projection:
         A known event in a newer version stops here with `NewerVersionError` and a red health check, since skipping would
         lose it; the batch before it is committed. So does an event that a handler can't take in, with the whole batch undone.
         """
-        part = f"projection {self._schema}"
+        part = f"projection {self.schema}"
         try:
             more = True
             while more:
-                position, more = self._take_in_batch()
+                position, more = self._take_in_batch(None)
         except Exception as error:
             # Whatever the bus makes of the message: readers must hear that what they see stands still.
             reason = str(error) if isinstance(error, NewerVersionError) else f"stands still: {type(error).__name__}"
@@ -58,12 +58,19 @@ class Projection:
         self._readiness.clear(part)
         return position
 
-    def _take_in_batch(self) -> tuple[int, bool]:
+    def take_in(self, *, until: int) -> int:
+        """Take in one batch, nothing beyond position `until`; returns the position reached. Raises as `catch_up` does."""
+        return self._take_in_batch(until)[0]
+
+    def _take_in_batch(self, until: int | None) -> tuple[int, bool]:
         newer: NewerVersionError | None = None
         with self._engine.begin() as connection:
-            locked = text(f"SELECT position FROM {self._schema}.checkpoint FOR UPDATE")  # noqa: S608  (our own schema)
+            # Handlers name no schema: the same ones make a read model anew beside the one in use.
+            connection.execute(text("SELECT set_config('search_path', :schema, true)"), {"schema": self.schema})
+            locked = text(f"SELECT position FROM {self.schema}.checkpoint FOR UPDATE")  # noqa: S608  (our own schema)
             start = position = int(connection.execute(locked).scalar_one())
-            events = read_after(connection, start, self._batch)
+            limit = self._batch if until is None else max(min(self._batch, until - start), 0)
+            events = read_after(connection, start, limit)
             for recorded in events:
                 try:
                     self._take_in(connection, recorded)
@@ -72,22 +79,21 @@ class Projection:
                     break
                 position = recorded.position
             if position > start:
-                advance = text(f"UPDATE {self._schema}.checkpoint SET position = :position")  # noqa: S608  (our own schema)
+                advance = text(f"UPDATE {self.schema}.checkpoint SET position = :position")  # noqa: S608  (our own schema)
                 connection.execute(advance, {"position": position})
                 # Other instances, and open event streams, hear of the commit.
                 connection.execute(
-                    text("SELECT pg_notify(:channel, :position)"), {"channel": self._schema, "position": str(position)}
+                    text("SELECT pg_notify(:channel, :position)"), {"channel": self.schema, "position": str(position)}
                 )
-        POSITION.labels(self._schema).set(position)
+        POSITION.labels(self.schema).set(position)
         if newer is not None:
             raise newer
         return position, len(events) == self._batch
 
     def _take_in(self, connection: Connection, recorded: RecordedEvent) -> None:
         handler = self._handlers.get(recorded.type)
-        try:
-            if handler is not None:
-                handler(connection, recorded.event(), recorded)
-        except UnknownTypeError:
-            UNKNOWN.labels(self._schema).inc()
+        if handler is not None:
+            handler(connection, recorded.event(), recorded)
+        elif recorded.type not in EVENT_TYPES:
+            UNKNOWN.labels(self.schema).inc()
             log.warning("unknown_event_type", type=recorded.type, position=recorded.position)

@@ -30,7 +30,8 @@ def create_roles(connection: Connection, passwords: Mapping[str, str]) -> None:
         role = sql.Identifier(role_of(service))
         _create_if_missing(cursor, role_of(service), login=True)
         cursor.execute(sql.SQL("ALTER ROLE {} PASSWORD %s").format(role), [passwords[service]])
-        for name, value in SESSION_LIMITS.items():
+        # Its statements name no schema: they mean its own.
+        for name, value in {**SESSION_LIMITS, "search_path": service}.items():
             cursor.execute(sql.SQL("ALTER ROLE {} SET {} = %s").format(role, sql.Identifier(name)), [value])
 
 

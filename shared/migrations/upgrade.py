@@ -8,7 +8,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, text
 
 from shared.events import EVENT_TYPES
-from shared.migrations.roles import OWNER_ROLE, create_roles, role_of
+from shared.migrations.roles import OWNER_ROLE, SERVICES, create_roles, role_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,14 +33,34 @@ def upgrade_database(owner: Engine, passwords: Mapping[str, str]) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         create_roles(connection, passwords)
         for schema, folder in migration_folders().items():
-            connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}" AUTHORIZATION {OWNER_ROLE}'))
-            connection.execute(text(f"SET ROLE {OWNER_ROLE}"))
-            _upgrade_schema(connection, schema, folder)
-            connection.execute(text("RESET ROLE"))
+            upgrade_schema(connection, schema, folder)
+            if schema in SERVICES:
+                allow_tables(connection, schema, schema)
         _allow_appends(connection)
 
 
-def _upgrade_schema(connection: Connection, schema: str, folder: Path) -> None:
+def upgrade_schema(connection: Connection, schema: str, folder: Path) -> None:
+    """Make a schema with the tables of a folder's migrations, or bring it up to date.
+
+    The migrations of a service name no schema, so that its tables can be made a second time, beside those in use.
+    """
+    connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}" AUTHORIZATION {OWNER_ROLE}'))
+    connection.execute(text(f"SET LOCAL ROLE {OWNER_ROLE}"))
+    connection.execute(text(f'SET LOCAL search_path = "{schema}"'))
+    _migrate(connection, schema, folder)
+    connection.execute(text("RESET search_path"))
+    connection.execute(text("RESET ROLE"))
+
+
+def allow_tables(connection: Connection, schema: str, service: str) -> None:
+    """Let a service read and write the tables of a schema, which is its own. What is migrated, only the owner says."""
+    role = role_of(service)
+    connection.execute(text(f'GRANT USAGE ON SCHEMA "{schema}" TO {role}'))
+    connection.execute(text(f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "{schema}" TO {role}'))
+    connection.execute(text(f'REVOKE ALL ON "{schema}".schema_version FROM {role}'))
+
+
+def _migrate(connection: Connection, schema: str, folder: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("version_locations", str(folder).replace("%", "%%"))

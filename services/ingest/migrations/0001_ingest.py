@@ -6,7 +6,7 @@ revision = "0001"
 down_revision = None
 
 STATEMENTS = """
-CREATE TABLE ingest.users (
+CREATE TABLE users (
     user_id uuid PRIMARY KEY,
     name text NOT NULL,
     -- How names and addresses are compared: case-folded and in one Unicode form.
@@ -15,22 +15,22 @@ CREATE TABLE ingest.users (
     email_key text NOT NULL CONSTRAINT users_email_is_unique UNIQUE,
     team_id uuid NOT NULL
 );
-CREATE TABLE ingest.problems (
+CREATE TABLE problems (
     problem_id text PRIMARY KEY,
     organiser_id uuid NOT NULL,
     version integer NOT NULL
 );
-CREATE TABLE ingest.challenges (
+CREATE TABLE challenges (
     challenge_id text PRIMARY KEY,
     -- The ChallengeCreated event's data: the rules that a submission is checked against.
     rules text NOT NULL
 );
-CREATE TABLE ingest.joins (
-    challenge_id text NOT NULL REFERENCES ingest.challenges,
+CREATE TABLE joins (
+    challenge_id text NOT NULL REFERENCES challenges,
     team_id uuid NOT NULL,
     PRIMARY KEY (challenge_id, team_id)
 );
-CREATE TABLE ingest.submissions (
+CREATE TABLE submissions (
     submission_id uuid PRIMARY KEY,
     challenge_id text NOT NULL,
     team_id uuid NOT NULL,
@@ -39,8 +39,8 @@ CREATE TABLE ingest.submissions (
     name_key text NOT NULL,
     recorded_at timestamptz NOT NULL
 );
-CREATE INDEX submissions_by_name ON ingest.submissions (challenge_id, team_id, name_key);
-CREATE TABLE ingest.idempotency_keys (
+CREATE INDEX submissions_by_name ON submissions (challenge_id, team_id, name_key);
+CREATE TABLE idempotency_keys (
     user_id uuid NOT NULL,
     key text NOT NULL,
     request_digest bytea NOT NULL,
@@ -49,8 +49,6 @@ CREATE TABLE ingest.idempotency_keys (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (user_id, key)
 );
-GRANT USAGE ON SCHEMA ingest TO palio_ingest;
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ingest TO palio_ingest;
 """
 
 

@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel
+from sqlalchemy import Connection
 
 from services.leaderboard.api.context import Context, event_stream
 from services.leaderboard.boards import Board, rank
 from services.leaderboard.challenges import find_challenge
-from services.leaderboard.submissions import scored_submissions
+from services.leaderboard.moments import Moment, moment_of
+from services.leaderboard.submissions import submissions_on_boards
 from shared.events import Metric
 from shared.final_scores import final_scores
 from shared.http import Problem
@@ -23,6 +25,14 @@ from shared.visibility import Viewer, sees_private_scores
 
 #: A cell that begins like this is a formula to a spreadsheet.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+AsOf = Annotated[
+    str | None,
+    Query(
+        max_length=40, description="A ledger position, or a time with its zone: the board as it stood then.", examples=["1200"]
+    ),
+]
 
 
 class BoardRow(BaseModel):
@@ -85,17 +95,22 @@ def make_router(context: Context) -> APIRouter:
         board: Board,
         viewer: viewers,
         response: Response,
+        at: AsOf = None,
         format: Literal["json", "csv"] | None = None,  # noqa: A002  (the parameter's name on the wire)
         accept: Annotated[str, Header()] = "",
     ) -> BoardPage:
-        """A board: `public` for everybody, `private` for administrators, and for everybody once the challenge is closed."""
-        if board is Board.PRIVATE:
-            with context.engine.connect() as connection:
-                phase = find_challenge(connection, challenge_id).phase
-            if not sees_private_scores(viewer, phase):
-                detail = "The private board is open to administrators, and to everybody once the challenge is closed."
-                raise Problem(HTTPStatus.FORBIDDEN, "private-board", detail)
-        page = read_board(context, challenge_id, board)
+        """A board: `public` for everybody, `private` for administrators, and for everybody once the challenge is closed.
+
+        With `at`, the board as it stood at that moment, for those who might see it then.
+        """
+        with context.engine.connect() as connection:
+            moment = _moment(connection, challenge_id, at)
+            challenge = find_challenge(connection, challenge_id)
+        phase = challenge.phase_at(moment.recorded_at) if moment else challenge.phase
+        if board is Board.PRIVATE and not sees_private_scores(viewer, phase):
+            detail = "The private board is open to administrators, and to everybody once the challenge is closed."
+            raise Problem(HTTPStatus.FORBIDDEN, "private-board", detail)
+        page = read_board(context, challenge_id, board, moment)
         response.headers["Palio-Position"] = str(page.position)
         if format == "csv" or (format is None and accept.startswith("text/csv")):
             return Response(as_csv(page), media_type="text/csv; charset=utf-8", headers=dict(response.headers))  # type: ignore[return-value]
@@ -104,11 +119,21 @@ def make_router(context: Context) -> APIRouter:
     return router
 
 
-def read_board(context: Context, challenge_id: str, board: Board) -> BoardPage:
-    """A board as it stands. Raises a 404 `Problem` for an unknown challenge."""
+def _moment(connection: Connection, challenge_id: str, at: str | None) -> Moment | None:
+    """What `at` means for a challenge; None for now. Raises `Problem` as `moment_of` does, and 404 before the challenge was there."""
+    if at is None:
+        return None
+    moment = moment_of(connection, at)
+    if moment.position < find_challenge(connection, challenge_id).created_at_position:
+        raise Problem(HTTPStatus.NOT_FOUND, "not-there-then", f"There was no challenge {challenge_id} at that moment.")
+    return moment
+
+
+def read_board(context: Context, challenge_id: str, board: Board, moment: Moment | None = None) -> BoardPage:
+    """A board as it stands, or stood. Raises a 404 `Problem` for an unknown challenge."""
     with context.engine.connect() as connection:
         challenge = find_challenge(connection, challenge_id)
-        submissions = scored_submissions(connection, challenge_id)
+        submissions = submissions_on_boards(connection, challenge_id, moment.position if moment else None)
     problem = challenge.problem
     rows: list[PrivateBoardRow | BoardRow] = []
     for row in rank(submissions, problem.metrics, board, problem.score_kind):
@@ -130,7 +155,7 @@ def read_board(context: Context, challenge_id: str, board: Board) -> BoardPage:
             test_scores = final_scores(submission.score, "test", problem.score_kind)
             shown = PrivateBoardRow(**shown.model_dump(), test_scores=test_scores, test_time_s=submission.test_time_s)
         rows.append(shown)
-    position = max((each.changed_at_position for each in submissions), default=0)
+    position = moment.position if moment else max((each.changed_at_position for each in submissions), default=0)
     return BoardPage(challenge=challenge_id, board=board, position=position, metrics=list(problem.metrics), rows=rows)
 
 

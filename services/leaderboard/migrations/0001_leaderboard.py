@@ -6,25 +6,25 @@ revision = "0001"
 down_revision = None
 
 STATEMENTS = """
-CREATE TABLE leaderboard.checkpoint (
+CREATE TABLE checkpoint (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     position bigint NOT NULL DEFAULT 0
 );
-INSERT INTO leaderboard.checkpoint DEFAULT VALUES;
+INSERT INTO checkpoint DEFAULT VALUES;
 -- Names stay sealed here: erasing a person destroys the key, and nothing else has to be found and changed.
-CREATE TABLE leaderboard.teams (
+CREATE TABLE teams (
     team_id uuid PRIMARY KEY,
     name text NOT NULL,
     -- The person whose key seals the name; null for a name that is public.
     sealed_for uuid
 );
-CREATE TABLE leaderboard.members (
+CREATE TABLE members (
     team_id uuid NOT NULL,
     user_id uuid NOT NULL,
     PRIMARY KEY (team_id, user_id)
 );
-CREATE INDEX members_by_user ON leaderboard.members (user_id);
-CREATE TABLE leaderboard.problems (
+CREATE INDEX members_by_user ON members (user_id);
+CREATE TABLE problems (
     problem_id text NOT NULL,
     version integer NOT NULL,
     organiser_id uuid NOT NULL,
@@ -37,7 +37,7 @@ CREATE TABLE leaderboard.problems (
     prepared text,
     PRIMARY KEY (problem_id, version)
 );
-CREATE TABLE leaderboard.challenges (
+CREATE TABLE challenges (
     challenge_id text PRIMARY KEY,
     title text NOT NULL,
     problem_id text NOT NULL,
@@ -49,12 +49,12 @@ CREATE TABLE leaderboard.challenges (
     n_teams integer NOT NULL DEFAULT 0,
     n_submissions integer NOT NULL DEFAULT 0
 );
-CREATE TABLE leaderboard.joins (
+CREATE TABLE joins (
     challenge_id text NOT NULL,
     team_id uuid NOT NULL,
     PRIMARY KEY (challenge_id, team_id)
 );
-CREATE TABLE leaderboard.submissions (
+CREATE TABLE submissions (
     submission_id uuid PRIMARY KEY,
     challenge_id text NOT NULL,
     team_id uuid NOT NULL,
@@ -75,10 +75,10 @@ CREATE TABLE leaderboard.submissions (
     -- Changes with every change of the row: an open stream sends when it does.
     changed_at_position bigint NOT NULL
 );
-CREATE INDEX submissions_by_challenge ON leaderboard.submissions (challenge_id, state);
-CREATE INDEX submissions_by_team ON leaderboard.submissions (team_id);
-CREATE INDEX submissions_by_run ON leaderboard.submissions (run_id);
-CREATE TABLE leaderboard.folds (
+CREATE INDEX submissions_by_challenge ON submissions (challenge_id, state);
+CREATE INDEX submissions_by_team ON submissions (team_id);
+CREATE INDEX submissions_by_run ON submissions (run_id);
+CREATE TABLE folds (
     run_id uuid NOT NULL,
     fold integer NOT NULL,
     -- Null for a fold that failed.
@@ -89,8 +89,6 @@ CREATE TABLE leaderboard.folds (
     log_digest text,
     PRIMARY KEY (run_id, fold)
 );
-GRANT USAGE ON SCHEMA leaderboard TO palio_leaderboard;
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA leaderboard TO palio_leaderboard;
 """
 
 

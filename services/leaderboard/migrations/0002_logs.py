@@ -6,17 +6,16 @@ revision = "0002"
 down_revision = "0001"
 
 STATEMENTS = """
-ALTER TABLE leaderboard.challenges ADD COLUMN log_policy text NOT NULL DEFAULT 'full';
-ALTER TABLE leaderboard.challenges ADD COLUMN team_log_bytes bigint NOT NULL DEFAULT 67108864;
+ALTER TABLE challenges ADD COLUMN log_policy text NOT NULL DEFAULT 'full';
+ALTER TABLE challenges ADD COLUMN team_log_bytes bigint NOT NULL DEFAULT 67108864;
 -- How much of a fold's log its team sees: what was left of its budget when the log was recorded.
-ALTER TABLE leaderboard.folds ADD COLUMN shown_log_bytes bigint NOT NULL DEFAULT 67108864;
-CREATE TABLE leaderboard.team_logs (
+ALTER TABLE folds ADD COLUMN shown_log_bytes bigint NOT NULL DEFAULT 67108864;
+CREATE TABLE team_logs (
     challenge_id text NOT NULL,
     team_id uuid NOT NULL,
     shown_bytes bigint NOT NULL,
     PRIMARY KEY (challenge_id, team_id)
 );
-GRANT SELECT, INSERT, UPDATE, DELETE ON leaderboard.team_logs TO palio_leaderboard;
 """
 
 

@@ -6,29 +6,29 @@ revision = "0001"
 down_revision = None
 
 STATEMENTS = """
-CREATE TABLE mailer.checkpoint (
+CREATE TABLE checkpoint (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     position bigint NOT NULL DEFAULT 0
 );
-INSERT INTO mailer.checkpoint DEFAULT VALUES;
+INSERT INTO checkpoint DEFAULT VALUES;
 -- Names and addresses stay sealed here: erasing a person destroys the key, and nothing else has to be found and changed.
-CREATE TABLE mailer.users (
+CREATE TABLE users (
     user_id uuid PRIMARY KEY,
     name text NOT NULL,
     email text NOT NULL
 );
-CREATE TABLE mailer.teams (
+CREATE TABLE teams (
     team_id uuid PRIMARY KEY,
     name text NOT NULL,
     -- The person whose key seals the name; null for a name that is public.
     sealed_for uuid
 );
-CREATE TABLE mailer.members (
+CREATE TABLE members (
     team_id uuid NOT NULL,
     user_id uuid NOT NULL,
     PRIMARY KEY (team_id, user_id)
 );
-CREATE TABLE mailer.problems (
+CREATE TABLE problems (
     problem_id text NOT NULL,
     version integer NOT NULL,
     -- The metrics of ProblemPrepared, as JSON: how a score is printed.
@@ -36,18 +36,18 @@ CREATE TABLE mailer.problems (
     score_kind text NOT NULL,
     PRIMARY KEY (problem_id, version)
 );
-CREATE TABLE mailer.challenges (
+CREATE TABLE challenges (
     challenge_id text PRIMARY KEY,
     title text NOT NULL,
     problem_id text NOT NULL
 );
-CREATE TABLE mailer.submissions (
+CREATE TABLE submissions (
     submission_id uuid PRIMARY KEY,
     challenge_id text NOT NULL,
     team_id uuid NOT NULL,
     name text NOT NULL
 );
-CREATE TABLE mailer.outbox (
+CREATE TABLE outbox (
     mail_id uuid PRIMARY KEY,
     kind text NOT NULL,
     user_id uuid NOT NULL,
@@ -64,9 +64,7 @@ CREATE TABLE mailer.outbox (
     last_error text,
     sent_at timestamptz
 );
-CREATE INDEX outbox_due ON mailer.outbox (next_attempt_at, caused_at_position) WHERE state IN ('pending', 'sending');
-GRANT USAGE ON SCHEMA mailer TO palio_mailer;
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA mailer TO palio_mailer;
+CREATE INDEX outbox_due ON outbox (next_attempt_at, caused_at_position) WHERE state IN ('pending', 'sending');
 """
 
 

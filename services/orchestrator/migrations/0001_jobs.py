@@ -6,17 +6,17 @@ revision = "0001"
 down_revision = None
 
 STATEMENTS = """
-CREATE TABLE orchestrator.checkpoint (
+CREATE TABLE checkpoint (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     position bigint NOT NULL DEFAULT 0
 );
-INSERT INTO orchestrator.checkpoint DEFAULT VALUES;
-CREATE TABLE orchestrator.challenges (
+INSERT INTO checkpoint DEFAULT VALUES;
+CREATE TABLE challenges (
     challenge_id text PRIMARY KEY,
     log_policy text NOT NULL
 );
 -- Runs that are not over.
-CREATE TABLE orchestrator.runs (
+CREATE TABLE runs (
     run_id uuid PRIMARY KEY,
     submission_id uuid NOT NULL,
     challenge_id text NOT NULL,
@@ -25,8 +25,8 @@ CREATE TABLE orchestrator.runs (
     -- The ledger position of the upload: lower is older.
     age bigint NOT NULL
 );
-CREATE TABLE orchestrator.jobs (
-    run_id uuid NOT NULL REFERENCES orchestrator.runs ON DELETE CASCADE,
+CREATE TABLE jobs (
+    run_id uuid NOT NULL REFERENCES runs ON DELETE CASCADE,
     -- A shared fold, or -1 for the run's first request.
     fold integer NOT NULL,
     -- How often it was requested.
@@ -38,7 +38,7 @@ CREATE TABLE orchestrator.jobs (
     PRIMARY KEY (run_id, fold)
 );
 -- The ledger position of each team's last turn.
-CREATE TABLE orchestrator.turns (
+CREATE TABLE turns (
     pool text NOT NULL,
     challenge_id text NOT NULL,
     team_id uuid NOT NULL,
@@ -46,14 +46,12 @@ CREATE TABLE orchestrator.turns (
     PRIMARY KEY (pool, challenge_id, team_id)
 );
 -- How long jobs took lately, in seconds, from their start on a trainer to their end.
-CREATE TABLE orchestrator.durations (
+CREATE TABLE durations (
     challenge_id text NOT NULL,
     is_shared_fold boolean NOT NULL,
     seconds double precision NOT NULL,
     PRIMARY KEY (challenge_id, is_shared_fold)
 );
-GRANT USAGE ON SCHEMA orchestrator TO palio_orchestrator;
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA orchestrator TO palio_orchestrator;
 """
 
 

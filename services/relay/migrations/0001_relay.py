@@ -6,13 +6,11 @@ revision = "0001"
 down_revision = None
 
 STATEMENTS = """
-CREATE TABLE relay.checkpoint (
+CREATE TABLE checkpoint (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     position bigint NOT NULL DEFAULT 0
 );
-INSERT INTO relay.checkpoint DEFAULT VALUES;
-GRANT USAGE ON SCHEMA relay TO palio_relay;
-GRANT SELECT, UPDATE ON relay.checkpoint TO palio_relay;
+INSERT INTO checkpoint DEFAULT VALUES;
 """
 
 

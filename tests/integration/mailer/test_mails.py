@@ -12,7 +12,7 @@ from services.mailer.delivery import Delivery
 from services.mailer.facts import FactFinder
 from services.mailer.letters import Letters
 from services.mailer.outbox import Outbox
-from services.mailer.reactions import SCHEMA, handlers
+from services.mailer.reactions import HANDLERS, SCHEMA
 from services.mailer.smtp import MailServer as Recipient
 from services.mailer.smtp import MailServerAwayError
 from shared.artefacts import Store
@@ -78,11 +78,11 @@ def mailer(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store],
         smtp_port=smtp_port,
         mail_from="Palio <palio@example.org>",
     )
-    outbox = Outbox(engine)
+    outbox = Outbox(engine, "example.org")
     facts = FactFinder(engine, store_of("mailer"), ORIGIN)
     return Mailer(
         engine=engine,
-        projection=Projection(SCHEMA, engine, handlers("example.org"), Readiness()),
+        projection=Projection(SCHEMA, engine, HANDLERS, Readiness()),
         outbox=outbox,
         delivery=Delivery(outbox, facts, Letters(), Recipient(settings), settings.mail_from),
     )

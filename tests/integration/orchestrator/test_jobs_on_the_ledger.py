@@ -172,6 +172,25 @@ def test_slow_folds_are_requested_one_by_one_and_the_last_one_finishes_the_run(d
         assert set(mean_durations(connection)) == {("iris", False), ("iris", True)}
 
 
+def test_the_first_request_is_a_job_for_as_long_as_its_trainer_goes_on_with_fold_0(desk: Desk) -> None:
+    submission = desk.upload(uuid4())
+    desk.release(slots=1)
+    desk.report(started(submission))
+    desk.report(slow(submission))
+    assert desk.jobs() == {(submission, None), *((submission, fold) for fold in range(1, N_FOLDS))}
+    desk.report(trained(submission, 0))
+    assert desk.jobs() == {(submission, fold) for fold in range(1, N_FOLDS)}
+
+
+def test_fold_0_becomes_a_job_of_its_own_if_its_trainer_died_with_it(desk: Desk) -> None:
+    submission = desk.upload(uuid4())
+    desk.release(slots=1)
+    desk.report(started(submission))
+    desk.report(slow(submission))
+    desk.report(returned(submission, None, "redelivered"))
+    assert desk.jobs() == {(submission, fold) for fold in range(N_FOLDS)}
+
+
 def test_a_request_that_comes_back_waits_and_is_requested_as_the_next_attempt(desk: Desk) -> None:
     submission = desk.upload(uuid4())
     desk.release(slots=1)

@@ -1,0 +1,204 @@
+"""Histories of a platform without its machines: what people, trainers and the scorer do, by the services' own functions.
+
+Everything is really decided, recorded and projected; only the predictions and scores are made up.
+"""
+
+import io
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine
+
+from services.ingest.accounts import Account, register
+from services.ingest.challenges import NewChallenge, create_challenge, join_challenge
+from services.ingest.problems import ProblemUpload, publish_problem
+from services.ingest.submissions import NewSubmission, SubmissionDesk
+from services.ingest.withdrawals import withdraw
+from services.leaderboard.projection import READ_MODEL as LEADERBOARD
+from services.mailer.outbox import Outbox
+from services.mailer.reactions import READ_MODEL as MAILER
+from services.orchestrator.jobs import READ_MODEL as ORCHESTRATOR
+from services.orchestrator.release import release
+from services.orchestrator.run import decide
+from services.orchestrator.runs import decide_and_append
+from shared.artefacts import Store
+from shared.artefacts.archives import pack_files
+from shared.bus.reports import AnyReport, FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
+from shared.events import (
+    Event,
+    FoldRequested,
+    FoldUsage,
+    Metadata,
+    Outcome,
+    ScoreComputed,
+    TrainingRequested,
+)
+from shared.ledger import NewEvent, Projection, ReadModel, append_once, derived_id, read_after, read_stream
+from shared.runs import run_id_of
+from shared.telemetry import Readiness
+from tests.support.goldens import golden
+
+POOL = "default"
+CHALLENGE = "history"
+ADMINISTRATOR = UUID(int=1)
+N_FOLDS = 3
+METADATA = Metadata(correlation_id="a history")
+USAGE = FoldUsage(train_time_s=1, valid_time_s=0.25, test_time_s=0, peak_memory_bytes=1)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submission and whose it is."""
+
+    submission_id: UUID
+    account: Account
+
+
+class History:
+    """One challenge with three folds, on a real ledger."""
+
+    def __init__(self, engine_of: Callable[[str], Engine], store: Store) -> None:
+        self._engine_of = engine_of
+        self._desk = SubmissionDesk(engine_of("ingest"), store, 100_000)
+        self.orchestrator = engine_of("orchestrator")
+        self.accounts: list[Account] = []
+        self.submissions: list[Submission] = []
+        kit = pack_files({"problem.py": b"", "submissions/starting_kit/classifier.py": b""})
+        upload = ProblemUpload(CHALLENGE, io.BytesIO(kit), None, None, None, None, ())
+        publish_problem(engine_of("ingest"), store, upload, ADMINISTRATOR, 2**20)
+        self._golden("scorer", "ProblemPrepared", problem_id=CHALLENGE, version=1, n_folds=N_FOLDS, elements=("classifier.py",))
+        create_challenge(
+            engine_of("ingest"), NewChallenge(id=CHALLENGE, title="A history", problem=CHALLENGE), ADMINISTRATOR, [POOL]
+        )
+
+    def projection(self, model: ReadModel, batch: int = 500) -> Projection:
+        """A service's read model, as the service itself keeps it up to date."""
+        return Projection(model.schema, self._engine_of(model.schema), model.handlers, Readiness(), batch=batch)
+
+    def catch_up(self) -> None:
+        """Let every service take in what happened."""
+        for model in (ORCHESTRATOR, LEADERBOARD, MAILER):
+            self.projection(model).catch_up()
+
+    def person(self) -> Account:
+        """Somebody registers and joins."""
+        name = f"p{secrets.token_hex(6)}"
+        account = register(self._engine_of("ingest"), name, f"{name}@example.org", "a password").account
+        join_challenge(self._engine_of("ingest"), CHALLENGE, account.team_id, account.user_id)
+        self.accounts.append(account)
+        return account
+
+    def submit(self, account: Account) -> UUID:
+        """Hand in a submission under a new name."""
+        new = NewSubmission(CHALLENGE, f"s{secrets.token_hex(6)}", {"classifier.py": b"x = 1\n"}, idempotency_key=str(uuid4()))
+        accepted = self._desk.submit(new, account.user_id, account.team_id)
+        self.submissions.append(Submission(accepted.submission_id, account))
+        return accepted.submission_id
+
+    def withdraw(self, submission: Submission) -> None:
+        """Take it back; refused once its training is over."""
+        account = submission.account
+        withdraw(self._engine_of("ingest"), submission.submission_id, account.user_id, account.team_id, is_administrator=False)
+
+    def release(self, slots: int = 2) -> int:
+        """Request what fits into so many slots."""
+        self.projection(ORCHESTRATOR).catch_up()
+        return release(self.orchestrator, POOL, slots)
+
+    def report(self, report: AnyReport) -> None:
+        """A trainer says it."""
+        decide_and_append(self.orchestrator, report.run_id, lambda run: decide(run, report, POOL, 3))
+
+    def trained(self, submission: Submission) -> None:
+        """Its run goes through without a hitch, once it is requested."""
+        self.report(StartedReport(**self.about(submission), trainer="t", shared_fold=None))
+        for fold in range(N_FOLDS):
+            self.report(self.fold_report(submission, fold))
+
+    def score(self, submission: Submission, value: float = 0.5) -> None:
+        """The scorer is done with it; said again, nothing changes."""
+        run_id = run_id_of(submission.submission_id)
+        scored = golden("ScoreComputed")
+        assert isinstance(scored, ScoreComputed)
+        bagged = tuple(each.model_copy(update={"valid": (value,), "test": (value,)}) for each in scored.bagged)
+        about = {"run_id": run_id, "submission_id": submission.submission_id, "challenge_id": CHALLENGE, "problem_version": 1}
+        event = scored.model_copy(update={**about, "bagged": bagged})
+        append_once(self._engine_of("scorer"), [NewEvent(event, METADATA, id=derived_id(run_id, "score"))])
+
+    def fail_to_score(self, submission: Submission) -> None:
+        """The scorer can't score it."""
+        run_id = run_id_of(submission.submission_id)
+        event = golden("ScoringFailed").model_copy(
+            update={"run_id": run_id, "submission_id": submission.submission_id, "challenge_id": CHALLENGE}
+        )
+        append_once(self._engine_of("scorer"), [NewEvent(event, METADATA, id=derived_id(run_id, "score"))])
+
+    def send_a_mail(self) -> bool:
+        """The mailer sends what is due first; False if nothing is."""
+        self.projection(MAILER).catch_up()
+        mail = self.outbox.take()
+        if mail is None:
+            return False
+        with self._engine_of("mailer").connect() as connection:
+            [cause] = read_after(connection, mail.caused_at_position - 1, 1)
+        self.outbox.sent(mail, cause)
+        return True
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """The mailer's."""
+        return Outbox(self._engine_of("mailer"), "example.org")
+
+    def about(self, submission: Submission) -> dict[str, object]:
+        """What all reports of its newest request say."""
+        run_id = run_id_of(submission.submission_id)
+        return {
+            "run_id": run_id,
+            "submission_id": submission.submission_id,
+            "attempt": self.attempt(submission),
+            "execution_id": uuid4(),
+        }
+
+    def attempt(self, submission: Submission) -> int:
+        """How often any of its jobs was requested; 0 for a run that was not."""
+        events = self.run_events(submission)
+        return max((each.attempt for each in events if isinstance(each, TrainingRequested | FoldRequested)), default=0)
+
+    def run_events(self, submission: Submission) -> list[Event]:
+        """Its run, as the ledger says."""
+        with self.orchestrator.connect() as connection:
+            return [each.event() for each in read_stream(connection, f"run-{run_id_of(submission.submission_id)}")]
+
+    def fold_report(self, submission: Submission, fold: int) -> FoldTrainedReport:
+        """A fold is trained."""
+        more = {"fold": fold, "predictions_digest": f"{fold:064x}", "log_digest": "0" * 64, "log_bytes": 10, "usage": USAGE}
+        return FoldTrainedReport.model_validate({**self.about(submission), **more})
+
+    def failed_report(self, submission: Submission) -> FailedReport:
+        """A fold raised an error."""
+        more = {
+            "outcome": Outcome.TRAIN_ERROR,
+            "reason": "a\u2028b",
+            "fold": 0,
+            "traceback_digest": "0" * 64,
+            "log_digest": "0" * 64,
+        }
+        return FailedReport.model_validate({**self.about(submission), **more})
+
+    def slow_report(self, submission: Submission) -> SlowReport:
+        """Its folds are slow."""
+        return SlowReport.model_validate(self.about(submission))
+
+    def returned_report(self, submission: Submission, fold: int | None) -> ReturnedReport:
+        """A trainer hands it back."""
+        return ReturnedReport.model_validate({**self.about(submission), "shared_fold": fold, "reason": "stopping", "words": ""})
+
+    def started_report(self, submission: Submission, fold: int | None) -> StartedReport:
+        """A trainer begins."""
+        return StartedReport.model_validate({**self.about(submission), "trainer": "t", "shared_fold": fold})
+
+    def _golden(self, service: str, name: str, **changes: object) -> None:
+        append_once(self._engine_of(service), [NewEvent(golden(name).model_copy(update=changes), METADATA)])
