@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from services.leaderboard.api.context import Context, event_stream
 from services.leaderboard.challenges import Challenge, find_challenge
+from services.leaderboard.history import history_of
 from services.leaderboard.log_budget import log_budget_left
 from services.leaderboard.submissions import FINAL_STATES, FoldLog, Submission, find_submission, fold_logs, submissions_of
 from shared.artefacts import Bucket, MissingArtefactError, Store, log_key, traceback_key
@@ -107,6 +108,29 @@ class SubmissionDetail(SubmissionSummary):
     shows_log: bool
 
 
+class HistoryEntry(BaseModel):
+    """A fact about a submission, in the ledger. `caused_by`: the position of the fact that it followed from."""
+
+    position: int
+    recorded_at: AwareDatetime
+    type: str
+    schema_version: int
+    stream: str
+    version: int
+    caused_by: int | None
+    words: str
+    #: SHA-256 in hexadecimal digits, by what it is the digest of.
+    digests: dict[str, str]
+
+
+class SubmissionHistory(BaseModel):
+    """Everything that the ledger says about a submission, in order."""
+
+    submission: SubmissionSummary
+    metrics: list[Metric]
+    entries: list[HistoryEntry]
+
+
 def make_router(context: Context) -> APIRouter:
     """The routes of submissions."""
     router = APIRouter(tags=["submissions"])
@@ -125,6 +149,11 @@ def make_router(context: Context) -> APIRouter:
     def submission(submission_id: UUID, viewer: viewers) -> SubmissionDetail:
         """One submission."""
         return read_submission(context, submission_id, viewer)
+
+    @router.get("/v1/submissions/{submission_id}/history")
+    def history(submission_id: UUID, viewer: viewers) -> SubmissionHistory:
+        """How it came to stand where it stands: each fact with its position, time, cause, and the digests of what it is about."""
+        return read_history(context, submission_id, viewer)
 
     @router.get("/v1/submissions/{submission_id}/log", response_class=PlainTextResponse)
     def log(submission_id: UUID, viewer: viewers) -> PlainTextResponse:
@@ -149,6 +178,33 @@ def make_router(context: Context) -> APIRouter:
 def read_submission(context: Context, submission_id: UUID, viewer: Viewer) -> SubmissionDetail:
     """A submission as this viewer may see it. Raises a 404 `Problem`."""
     return _detail(context, _load(context, submission_id), viewer)
+
+
+def read_history(context: Context, submission_id: UUID, viewer: Viewer) -> SubmissionHistory:
+    """A submission's facts. Raises a 404 `Problem`."""
+    found = _load(context, submission_id)
+    with context.engine.connect() as connection:
+        challenge = find_challenge(connection, found.challenge_id)
+        shows_reason = sees_traceback(viewer, found.team_id, challenge.log_policy)
+        entries = history_of(connection, found, shows_reason=shows_reason)
+    return SubmissionHistory(
+        submission=SubmissionSummary(**_summary(found)),
+        metrics=list(challenge.problem.metrics),
+        entries=[
+            HistoryEntry(
+                position=each.recorded.position,
+                recorded_at=each.recorded.recorded_at,
+                type=each.recorded.type,
+                schema_version=each.recorded.schema_version,
+                stream=each.recorded.stream,
+                version=each.recorded.version,
+                caused_by=each.caused_by,
+                words=each.words,
+                digests=each.digests,
+            )
+            for each in entries
+        ],
+    )
 
 
 async def follow_submission(

@@ -28,6 +28,7 @@ COMMANDS = {
     "logs": "palio.cli.submission:logs",
     "withdraw": "palio.cli.submission:withdraw",
     "board": "palio.cli.board:board",
+    "why": "palio.cli.why:why",
     "problem": "palio.cli.organising:problem",
     "challenge": "palio.cli.organising:challenge",
 }

@@ -14,24 +14,26 @@ from palio.terminal import plain, print_json, results
 @click.command()
 @click.argument("challenge", required=False)
 @click.option("--private", "board", flag_value="private", help="The private board, with test scores.")
+@click.option("--at", metavar="MOMENT", help="As it stood then: a ledger position, or a time with its zone.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
 @server_option
 @json_option
-def board(challenge: str | None, board: str | None, server: str | None, *, as_csv: bool, as_json: bool) -> None:
+def board(challenge: str | None, board: str | None, at: str | None, server: str | None, *, as_csv: bool, as_json: bool) -> None:
     """Show a challenge's leaderboard.
 
     \b
     Examples:
       palio board iris
       palio board iris --csv > iris.csv
+      palio board iris --at 2026-05-01T12:00:00Z
     """
     kind = board or "public"
     with connect(server, here()) as client:
         challenge = named_challenge(challenge, here())
         if as_csv:
-            click.echo(client.board_csv(challenge, kind), nl=False)
+            click.echo(client.board_csv(challenge, kind, at), nl=False)
             return
-        found = client.board(challenge, kind)
+        found = client.board(challenge, kind, at)
     if as_json:
         print_json(found)
     else:

@@ -175,3 +175,21 @@ class Environment(TypedDict):
     #: A requirements file with hashes.
     requirements: str
     digest: str
+
+
+class HistoryEntry(TypedDict):
+    """A fact about a submission; `caused_by` is the position of the one that it followed from, digests are SHA-256."""
+
+    position: int
+    recorded_at: str
+    type: str
+    caused_by: int | None
+    words: str
+    digests: dict[str, str]
+
+
+class History(TypedDict):
+    """Everything that the ledger says about a submission, in order."""
+
+    submission: Submission
+    entries: list[HistoryEntry]

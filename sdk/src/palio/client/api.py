@@ -23,6 +23,7 @@ from palio.client.answers import (
     Board,
     Challenge,
     Environment,
+    History,
     Join,
     LogLines,
     Problem,
@@ -106,14 +107,16 @@ class Client:
         """Download the starting kit, a zip archive."""
         self.download(f"/v1/challenges/{challenge}/starting-kit", into, progress)
 
-    def board(self, challenge: str, board: str = "public") -> Board:
-        """The `public` or the `private` leaderboard."""
-        return cast("Board", self._read(f"/v1/challenges/{challenge}/leaderboards/{board}").json())
+    def board(self, challenge: str, board: str = "public", at: str | None = None) -> Board:
+        """The `public` or the `private` leaderboard; as it stood `at` a ledger position, or a time with its zone."""
+        params = {} if at is None else {"at": at}
+        return cast("Board", self._read(f"/v1/challenges/{challenge}/leaderboards/{board}", params=params).json())
 
-    def board_csv(self, challenge: str, board: str = "public") -> str:
+    def board_csv(self, challenge: str, board: str = "public", at: str | None = None) -> str:
         """A leaderboard as CSV."""
         path = f"/v1/challenges/{challenge}/leaderboards/{board}"
-        return self._read(path, params={"format": "csv"}, headers={"Accept": "text/csv"}).text
+        params = {"format": "csv"} if at is None else {"format": "csv", "at": at}
+        return self._read(path, params=params, headers={"Accept": "text/csv"}).text
 
     def create_challenge(self, challenge: str, title: str, problem: str, settings: Mapping[str, Any] | None = None) -> Challenge:
         """Open a challenge on a prepared problem; `settings` are the API's further members, such as `closes_at`."""
@@ -167,6 +170,10 @@ class Client:
     def submission(self, submission: str) -> Submission:
         """One submission with its state, scores and times."""
         return cast("Submission", self._read(f"/v1/submissions/{submission}").json())
+
+    def history(self, submission: str) -> History:
+        """Everything that the ledger says about a submission."""
+        return cast("History", self._read(f"/v1/submissions/{submission}/history").json())
 
     def withdraw(self, submission: str) -> None:
         """Take a submission back whose training is not over. Twice is once."""
