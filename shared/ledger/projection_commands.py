@@ -1,7 +1,6 @@
 """`palio projection`: what services keep of the ledger, compared with it and made anew. For operators."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,15 +8,14 @@ from functools import partial
 from typing import TypeVar
 
 import click
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
 
 from shared.ledger.read import head_position
 from shared.ledger.read_model import ReadModel, read_models
 from shared.ledger.rebuild import Progress, RebuildError, compare, rebuild
+from shared.owner import owner_engine
 
 T = TypeVar("T")
-OWNER_URL = "PALIO_OWNER_DATABASE_URL"
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -39,7 +37,7 @@ def list_(*, as_json: bool) -> None:
     Example:
       palio projection list
     """
-    with _owner() as engine, engine.connect() as connection:
+    with owner_engine() as engine, engine.connect() as connection:
         head = head_position(connection)
         # A model that is written with the ledger's own transactions is never behind.
         behind = {
@@ -69,7 +67,7 @@ def rebuild_(name: str, *, as_json: bool) -> None:
       palio projection rebuild leaderboard
     """
     model = _model(name)
-    with _owner() as engine, _progress(f"{name} is made anew") as progress:
+    with owner_engine() as engine, _progress(f"{name} is made anew") as progress:
         done = _said(partial(rebuild, engine, model, progress))
     if as_json:
         click.echo(json.dumps({"name": name, "position": done.position, "seconds": round(done.seconds, 3)}))
@@ -90,7 +88,7 @@ def check(names: tuple[str, ...], *, as_json: bool) -> None:
     """
     models = {name: _model(name) for name in names} or read_models()
     found = {}
-    with _owner() as engine:
+    with owner_engine() as engine:
         for name, model in models.items():
             with _progress(f"{name} is compared") as progress:
                 found[name] = _said(partial(compare, engine, model, progress))
@@ -111,20 +109,6 @@ def _model(name: str) -> ReadModel:
     if name not in models:
         raise click.BadParameter(f"there is no read model {name}; there are: {', '.join(models)}")
     return models[name]
-
-
-@contextmanager
-def _owner() -> Iterator[Engine]:
-    if OWNER_URL not in os.environ:
-        raise click.ClickException(f"Set {OWNER_URL} to the database as its owner, as for `python -m shared.migrations`.")
-    engine = create_engine(os.environ[OWNER_URL], hide_parameters=True)
-    try:
-        yield engine
-    except OperationalError as error:
-        # Its words may hold the address; the first line of the driver's says what is wrong without it.
-        raise click.ClickException(f"the database does not answer, or refuses: {type(error.orig).__name__}") from error
-    finally:
-        engine.dispose()
 
 
 def _said(work: Callable[[], T]) -> T:
