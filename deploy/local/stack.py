@@ -18,7 +18,7 @@ from deploy.local.processes import end_all
 from deploy.local.program import Program, base_environment
 from deploy.local.rabbitmq import RabbitMQ, RabbitPorts
 from deploy.local.seaweedfs import SeaweedFS, SeaweedPorts
-from deploy.local.services import ROOT, Servers, Services, program_names
+from deploy.local.services import ONE_OF_EACH, ROOT, Processes, Servers, Services, service_of
 from deploy.local.supervision import Supervisor
 from deploy.local.trouble import TroubleError
 
@@ -45,7 +45,7 @@ class Stack:
         folder: Path,
         *,
         front_port: int | None = None,
-        trainers: int = 1,
+        processes: Processes = ONE_OF_EACH,
         pool: str = "default",
         other_pools: Sequence[str] = (),
         durable: bool = True,
@@ -62,7 +62,7 @@ class Stack:
         self.path = self._folder.path
         self.pools = (pool, *other_pools)
         self._front_port = front_port
-        self._trainers = trainers
+        self._processes = processes
         self._durable = durable
         self._settings = settings or {}
         self._report = report
@@ -173,7 +173,7 @@ class Stack:
         self.smtp_port = take()
         front_port = self._front_port or take()
         self.origin = f"http://{LOOPBACK}:{front_port}"
-        self.service_ports = {name: take() for name in program_names(self._trainers)}
+        self.service_ports = {name: take() for name in self._processes.names}
         servers = Servers(
             postgres=self.postgres,
             rabbitmq=self.rabbitmq,
@@ -188,11 +188,15 @@ class Stack:
             ports=self.service_ports,
             pool=self.pools[0],
             pools=self.pools,
+            trainer_module=self._processes.trainer_module,
             more=self._settings,
         )
-        upstreams = Upstreams(*(self.service_ports[name] for name in ("ingest", "leaderboard", "portal")))
+        upstreams = Upstreams(*(self._ports_of(name) for name in ("ingest", "leaderboard", "portal")))
         self._front_door = front_door(self.path / "frontdoor", front_port, upstreams)
         self._built = True
+
+    def _ports_of(self, service: str) -> list[int]:
+        return [port for name, port in self.service_ports.items() if service_of(name) == service]
 
     def _start_supervisor(self) -> None:
         for server in (self.postgres, self.rabbitmq, self.seaweedfs):

@@ -14,7 +14,7 @@ from deploy.local.boards import participant, show_filling
 from deploy.local.demo import KITS, ORGANISER, PARTICIPANT, Demonstration
 from deploy.local.mailcatcher import caught_mails
 from deploy.local.narration import Narration
-from deploy.local.services import ROOT
+from deploy.local.services import ROOT, Processes
 from deploy.local.stack import Stack
 from deploy.local.trouble import TroubleError
 
@@ -36,7 +36,9 @@ def main() -> int:
     try:
         _end_on_signals()
         _check_disk(options.folder)
-        stack = Stack(options.folder, front_port=options.port, trainers=options.trainers, report=narration.say)
+        stack = Stack(
+            options.folder, front_port=options.port, processes=Processes(trainers=options.trainers), report=narration.say
+        )
         try:
             _start(stack, narration)
             running = True

@@ -22,6 +22,7 @@ from services.ingest.source_check import check_sources
 from shared.artefacts import Bucket, Store, content_key
 from shared.artefacts.archives import pack_files
 from shared.events import ChallengeCreated, Metadata, ProblemPrepared, SubmissionUploaded
+from shared.faults import fault_point
 from shared.http import Problem
 from shared.ledger import NewEvent, append
 from shared.prepared_problems import find_prepared
@@ -75,6 +76,7 @@ class SubmissionDesk:
         bundle = pack_files(new.files)
         bundle_digest = hashlib.sha256(bundle).hexdigest()
         self._store.put_bytes(Bucket.SUBMISSIONS, content_key(bundle_digest), bundle)
+        fault_point("ingest", "stored")
         event = SubmissionUploaded(
             submission_id=uuid4(),
             challenge_id=rules.challenge_id,
@@ -136,6 +138,7 @@ class SubmissionDesk:
                     text("INSERT INTO idempotency_keys VALUES (:user_id, :key, :digest, :response, :position)"),
                     {**key, "response": json.dumps([str(event.submission_id), event.name]), "position": appended.position},
                 )
+        fault_point("ingest", "recorded")
         return AcceptedSubmission(event.submission_id, event.name, appended.position)
 
     def _insert(self, connection: Connection, event: SubmissionUploaded) -> None:

@@ -13,6 +13,7 @@ from services.mailer.outbox import Claimed, Outbox
 from services.mailer.reactions import Kind
 from services.mailer.smtp import Conversation, MailServer, MailServerAwayError, RefusedForGoodError, RefusedForNowError
 from shared.bus.consumer import TRANSIENT
+from shared.faults import fault_point
 from shared.telemetry import bind_log_context, get_logger
 
 log = get_logger(__name__)
@@ -89,6 +90,7 @@ class Delivery:
         if mail.is_too_old:
             await self._give_up_late(mail)
             return
+        fault_point("mailer", "taken")
         try:
             facts = await asyncio.to_thread(self._facts.find, mail)
             words = self._letters.words(Kind(mail.kind), facts)
@@ -113,7 +115,9 @@ class Delivery:
             log.exception("mail_broken", kind=mail.kind)
             await self._put_back(mail, error)
         else:
+            fault_point("mailer", "accepted")
             await self._record(mail, facts)
+            fault_point("mailer", "recorded")
             log.info("mail_sent", kind=mail.kind, attempts=mail.attempts)
 
     async def _put_back(self, mail: Claimed, error: Exception) -> None:

@@ -34,7 +34,7 @@ def main() -> None:
 
     async def mail() -> None:
         delivery = Delivery(
-            Outbox(engine, domain_of(settings.mail_from)),
+            Outbox(engine, domain_of(settings.mail_from), settings.mail_timeout_s),
             FactFinder(engine, Store(settings), str(settings.origin).rstrip("/")),
             Letters(),
             MailServer(settings),

@@ -19,8 +19,8 @@ from shared.ledger import DuplicateEventError, NewEvent, append, derived_id
 MAILS = Counter("palio_mails_total", "Mails, by kind and what became of them", ["kind", "result"])
 WAITING = Gauge("palio_mails_waiting", "Mails that are to be sent")
 
-#: A conversation with the mail server ends before this (`services.mailer.smtp`), so a claim is outlived only by the dead.
-CLAIM = timedelta(minutes=3)
+#: A claim on a mail lasts for so many times what a conversation about it may take, so it is outlived only by the dead.
+CLAIM_FACTOR = 2
 #: From the cause on. After three days a mail about a submission is no news, and a mail server that was away for so long
 #: would get all of them at once.
 GIVE_UP = timedelta(days=3)
@@ -84,9 +84,10 @@ def retry_after(attempts: int) -> timedelta:
 class Outbox:
     """The table `mailer.outbox`. Every method blocks: call it in a thread."""
 
-    def __init__(self, engine: Engine, message_domain: str) -> None:
-        """`message_domain`: what stands behind the @ in the Message-ID of new mails."""
+    def __init__(self, engine: Engine, message_domain: str, mail_timeout_s: float = 90) -> None:
+        """`message_domain`: what stands behind the @ in the Message-ID of new mails. `mail_timeout_s`: how long one is handed over."""
         self._engine = engine
+        self._claim = CLAIM_FACTOR * timedelta(seconds=mail_timeout_s)
         self._message_domain = message_domain
 
     def seconds_to_next(self) -> float | None:
@@ -100,7 +101,7 @@ class Outbox:
         """Take the mail that is due first, if one is. From here on a death of this process means that it is sent again."""
         with self._engine.begin() as connection:
             row = connection.execute(
-                TAKE, {"claim": CLAIM, "give_up": GIVE_UP, "message_domain": self._message_domain}
+                TAKE, {"claim": self._claim, "give_up": GIVE_UP, "message_domain": self._message_domain}
             ).one_or_none()
         return None if row is None else Claimed(**row._mapping)  # noqa: SLF001  (SQLAlchemy's public name)
 

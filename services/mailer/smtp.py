@@ -13,8 +13,6 @@ from shared.settings import MailerSettings
 
 #: One command. A server that is alive answers far sooner; RFC 5321 allows minutes, which would hold up all other mails.
 COMMAND_TIMEOUT_S = 30.0
-#: One mail, with all its commands: below the claim on it (`services.mailer.outbox.CLAIM`).
-MAIL_TIMEOUT_S = 90.0
 FIRST_PERMANENT_CODE = 500
 
 
@@ -56,7 +54,7 @@ class MailServer:
             client.close()
             raise MailServerAwayError(f"{settings.smtp_host}:{settings.smtp_port}: {error}") from error
         try:
-            yield Conversation(client)
+            yield Conversation(client, settings.mail_timeout_s)
         except BaseException:
             # No goodbye: a server that hangs would hold up our own end.
             client.close()
@@ -73,6 +71,8 @@ class Conversation:
     """An open connection."""
 
     client: aiosmtplib.SMTP
+    #: For one mail, with all its commands: below the claim on it (`services.mailer.outbox`).
+    mail_timeout_s: float
 
     @property
     def is_open(self) -> bool:
@@ -85,7 +85,7 @@ class Conversation:
         Raises `RefusedForNowError`, `RefusedForGoodError`, and `MailServerAwayError` if it refuses us.
         """
         try:
-            async with asyncio.timeout(MAIL_TIMEOUT_S):
+            async with asyncio.timeout(self.mail_timeout_s):
                 await self.client.send_message(message, sender=sender, recipients=[recipient])
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             if not isinstance(error, aiosmtplib.SMTPResponseException | aiosmtplib.SMTPRecipientsRefused):

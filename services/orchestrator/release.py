@@ -14,6 +14,7 @@ from services.orchestrator.order import Job, next_jobs
 from services.orchestrator.run import Run
 from services.orchestrator.runs import load_run
 from shared.events import FoldRequested, LogPolicy, SubmissionUploaded, TrainingRequested
+from shared.faults import fault_point
 from shared.ledger import ConflictError, DuplicateEventError, NewEvent, append, derived_id, read_stream
 from shared.prepared_problems import find_prepared
 from shared.telemetry import get_logger
@@ -36,6 +37,8 @@ def release(engine: Engine, pool: str, slots: int) -> int:
                 append(connection, events)
     except (ConflictError, DuplicateEventError):
         return 0
+    if events:
+        fault_point("orchestrator", "released")
     return len(events)
 
 

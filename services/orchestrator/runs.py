@@ -11,6 +11,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from services.orchestrator.run import Decision, Run, evolve, fold_events
 from shared.bus.consumer import RejectedError, TransientError
 from shared.events import Metadata
+from shared.faults import fault_point
 from shared.ledger import ConflictError, DuplicateEventError, NewEvent, append, read_stream
 
 #: Two decisions on one run at once: the one that lost reads the stream again. More than a few in a row is a defect.
@@ -83,6 +84,7 @@ def decide_and_append_all(engine: Engine, questions: Sequence[Question]) -> list
     except Exception:  # noqa: BLE001  (whose fault it is shows when each is answered alone)
         # Somebody else decided on one of the runs meanwhile, or one of these makes no sense.
         return [_answered_alone(engine, each) for each in questions]
+    fault_point("orchestrator", "decided")
     return answers
 
 

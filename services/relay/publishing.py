@@ -20,6 +20,7 @@ from shared.bus.consumer import BROKER_ERRORS
 from shared.bus.topology import EVENTS
 from shared.events import EVENT_TYPES, RecordedEvent, UnknownTypeError
 from shared.events.envelope import CONTENT_TYPE
+from shared.faults import fault_point
 from shared.settings import RelaySettings
 from shared.telemetry import Readiness, get_logger
 
@@ -71,13 +72,16 @@ async def relay_batch(exchange: AbstractExchange, cursor: ActiveCursor, limit: i
     events = await asyncio.to_thread(cursor.read, limit)
     if not events:
         return False
+    fault_point("relay", "read")
     # Tasks start in the order they are made, and aio-pika writes under a fair lock: frames leave in ledger order, and the
     # confirms of the whole batch are awaited together.
     publishing = [asyncio.create_task(_publish(exchange, event)) for event in events]
     results = await asyncio.gather(*publishing, return_exceptions=True)
     confirmed, failure = contiguous(events, results)
+    fault_point("relay", "confirmed")
     if confirmed:
         await asyncio.to_thread(cursor.advance, confirmed[-1].position)
+        fault_point("relay", "advanced")
         PUBLISHED.inc(len(confirmed))
         POSITION.set(confirmed[-1].position)
     if failure is not None:

@@ -15,6 +15,7 @@ from services.scorer.preparation import ProblemPreparer
 from services.scorer.scoring import RunScorer
 from shared.bus.consumer import RejectedError
 from shared.events import Event, Outcome, ProblemPrepared, ProblemPublished, RecordedEvent, SubmissionUploaded, TrainingFinished
+from shared.faults import fault_point
 from shared.ledger import NewEvent, append_once, derived_id, read_stream
 from shared.prepared_problems import find_prepared
 from shared.telemetry import bind_log_context, get_logger
@@ -66,7 +67,9 @@ class ScorerConsumer:
 
     def _append(self, event: Event, cause: RecordedEvent, event_id: UUID) -> None:
         new = NewEvent(event, cause.metadata.caused_by(cause), id=event_id)
+        fault_point("scorer", "computed")
         appended = append_once(self._engine, [new])
+        fault_point("scorer", "recorded")
         log.info("recorded", type=type(event).__name__, first_time=appended)
 
 

@@ -3,21 +3,23 @@
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from aio_pika.abc import AbstractRobustConnection
 
 from services.trainer.consumer import WorkConsumer
 from services.trainer.heartbeat import beat
 from services.trainer.reporting import Reporter
-from services.trainer.training import RunTrainer, Slots
+from services.trainer.training import FoldTrainer, RunTrainer, Slots
 from shared.artefacts import Store
 from shared.bus.connection import connect
 from shared.bus.consumer import Consumer
 from shared.bus.service import run_bus_service
 from shared.bus.telemetry import Whisperer, hear_commands
 from shared.bus.topology import trainer_queue
-from shared.execution.stations import Stations
+from shared.execution.training import train_fold
 from shared.settings import TrainerSettings
 from shared.telemetry import Readiness, configure_logging, get_logger
 from shared.workbench import Workbench, open_sandbox, open_stations
@@ -28,8 +30,8 @@ log = get_logger(__name__)
 OTHER_THREADS = 6
 
 
-def run(settings: TrainerSettings) -> None:
-    """Train until SIGTERM, or until `max_jobs` requests are done."""
+def run(settings: TrainerSettings, around: Callable[[FoldTrainer], FoldTrainer] = lambda fold_trainer: fold_trainer) -> None:
+    """Train until SIGTERM, or until `max_jobs` requests are done. `around` is what stands between a request and its sandbox."""
     configure_logging("trainer", settings.log_level)
     readiness = Readiness()
     readiness.blocked("start", "connecting")
@@ -43,13 +45,13 @@ def run(settings: TrainerSettings) -> None:
         with open_stations(settings, sandbox) as stations:
             connection = await connect(settings, name)
             async with connection:
-                await _work(settings, connection, stations, readiness, name)
+                await _work(settings, connection, around(partial(train_fold, stations)), readiness, name)
 
     run_bus_service(settings, readiness, train)
 
 
 async def _work(
-    settings: TrainerSettings, connection: AbstractRobustConnection, stations: Stations, readiness: Readiness, name: str
+    settings: TrainerSettings, connection: AbstractRobustConnection, fold_trainer: FoldTrainer, readiness: Readiness, name: str
 ) -> None:
     store = Store(settings)
     slots = Slots(settings.slots)
@@ -58,7 +60,7 @@ async def _work(
     trainer = RunTrainer(
         store,
         Workbench(store, settings),
-        stations,
+        fold_trainer,
         reporter,
         whisperer,
         slots=slots,

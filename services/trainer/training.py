@@ -8,7 +8,7 @@ come again; what is missing is then requested anew. A fold that was reported is 
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,14 @@ from shared.artefacts.archives import ArchiveError, ArchiveLimits, unpack
 from shared.bus.consumer import worth_waiting_for
 from shared.bus.reports import FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
 from shared.bus.telemetry import Whisperer
-from shared.events import FoldRequested, Outcome, TrainingRequested
+from shared.events import FoldLimits, FoldRequested, Outcome, TrainingRequested
 from shared.execution.cache import TooLargeError
 from shared.execution.conditions import run_conditions
 from shared.execution.environments.interpreters import MissingInterpreterError
 from shared.execution.sandbox.port import SandboxError
-from shared.execution.stations import Stations, Stopped
-from shared.execution.training import FoldResult, train_fold
+from shared.execution.stations import Stopped
+from shared.execution.training import FoldResult, LocalProblem
+from shared.faults import fault_point
 from shared.telemetry import get_logger
 from shared.workbench import ProblemOnHost, Workbench
 
@@ -48,6 +49,8 @@ MIN_SHARED_FOLDS = 2
 MACHINE_FAILED_PAUSE_S = 2.0
 
 Request = TrainingRequested | FoldRequested
+#: Trains one fold, as `shared.execution.training.train_fold` does once it has its sandboxes.
+FoldTrainer = Callable[[LocalProblem, Path, Path, FoldLimits, Path, Stopped, Callable[[bytes], None]], FoldResult]
 
 
 def shared_fold(request: Request) -> int | None:
@@ -128,7 +131,7 @@ class RunTrainer:
         self,
         store: Store,
         workbench: Workbench,
-        stations: Stations,
+        train_fold: FoldTrainer,
         reporter: Reporter,
         whisperer: Whisperer,
         *,
@@ -138,7 +141,7 @@ class RunTrainer:
     ) -> None:
         self._store = store
         self._workbench = workbench
-        self._stations = stations
+        self._fold_trainer = train_fold
         self._reporter = reporter
         self._whisperer = whisperer
         self._slots = slots
@@ -186,7 +189,9 @@ class RunTrainer:
             await asyncio.to_thread(self._fetch_bundle, request.bundle_digest, submission)
             conditions = run_conditions(problem.local.environment.interpreter)
             started = {**execution.about(), "trainer": self._name, "shared_fold": shared_fold(request), "conditions": conditions}
+            fault_point("trainer", "ready")
             await self._reporter.report(StartedReport.model_validate(started))
+            fault_point("trainer", "started")
             try:
                 if isinstance(request, FoldRequested):
                     await self._train_fold(execution, problem, submission, request.fold)
@@ -244,10 +249,13 @@ class RunTrainer:
             result = await self._in_sandbox(execution, problem, submission, fold, live)
         FOLDS.labels(result.outcome.value).inc()
         FOLD_SECONDS.observe(result.wall_time_s)
+        fault_point("trainer", "trained")
         report = await asyncio.to_thread(self._upload, execution, fold, result)
+        fault_point("trainer", "uploaded")
         if isinstance(report, FailedReport):
             raise FoldFailedError(report)
         await self._reporter.report(report)
+        fault_point("trainer", "reported")
 
     async def _in_sandbox(
         self, execution: Execution, problem: ProblemOnHost, submission: Path, fold: int, live: LiveLog
@@ -256,8 +264,7 @@ class RunTrainer:
         predictions = submission.parent / f"predictions-{fold}.tar"
         work = asyncio.ensure_future(
             asyncio.to_thread(
-                train_fold,
-                self._stations,
+                self._fold_trainer,
                 problem.local,
                 problem.folds[fold],
                 submission,

@@ -25,6 +25,7 @@ from prometheus_client import Counter
 from shared.bus.connection import get_exchange, open_publishing_channel
 from shared.bus.topology import DEAD_LETTERS
 from shared.events import NewerVersionError, UnknownTypeError
+from shared.faults import fault_point
 from shared.telemetry import Readiness, get_logger
 
 log = get_logger(__name__)
@@ -152,7 +153,9 @@ class Consumer:
                     settled = tries >= MAX_TRIES and await self._settle(message, "dead", f"failed {tries} times: {error!r}")
             else:
                 self._readiness.clear(f"queue {self._queue}")
+                fault_point(self._queue, "handled")
                 settled = await self._settle(message, "acknowledged")
+                fault_point(self._queue, "acknowledged")
             if settled:
                 return
             await asyncio.sleep(pause_s)

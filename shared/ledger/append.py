@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from shared.events import Event, Metadata
+from shared.faults import fault_point
 
 #: Namespace of the ids that are derived from what an event is about, so that saying the same fact twice gives the same id.
 DERIVED_IDS = UUID("6f1c27a5-6a1e-4b9f-9d6b-0f2f6f5f7a10")
@@ -87,6 +88,7 @@ def append(connection: Connection, events: Sequence[NewEvent]) -> Appended:
             # The id, or a stream's version that another writer took between our look and the lock: the caller must look again.
             raise (DuplicateEventError if "events_id_is_unique" in str(error.orig) else ConflictError)(str(error.orig)) from error
         raise
+    fault_point("append", type(events[-1].event).__name__)
     return Appended(last.new_position, last.new_recorded_at)
 
 

@@ -12,6 +12,7 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy import Connection, Engine, text
 
 from shared.events import EVENT_TYPES, Event, NewerVersionError, RecordedEvent
+from shared.faults import fault_point
 from shared.ledger.read import read_after
 from shared.telemetry import Readiness, get_logger
 
@@ -81,10 +82,13 @@ class Projection:
             if position > start:
                 advance = text(f"UPDATE {self.schema}.checkpoint SET position = :position")  # noqa: S608  (our own schema)
                 connection.execute(advance, {"position": position})
+                fault_point("projection", self.schema, "written")
                 # Other instances, and open event streams, hear of the commit.
                 connection.execute(
                     text("SELECT pg_notify(:channel, :position)"), {"channel": self.schema, "position": str(position)}
                 )
+        if position > start:
+            fault_point("projection", self.schema, "committed")
         POSITION.labels(self.schema).set(position)
         if newer is not None:
             raise newer

@@ -116,9 +116,9 @@ def client(tmp_path_factory: pytest.TempPathFactory, go_on: threading.Event) -> 
     """A client of a front door with all three upstreams."""
     with ExitStack() as stack:
         ports = stack.enter_context(PortBlock())
-        upstreams = Upstreams(ports.take(), ports.take(), ports.take())
+        upstreams = Upstreams([ports.take()], [ports.take()], [ports.take()])
         for who in ("ingest", "leaderboard", "portal"):
-            stack.enter_context(echo_server(who, getattr(upstreams, who), go_on))
+            stack.enter_context(echo_server(who, getattr(upstreams, who)[0], go_on))
         origin = stack.enter_context(running_front_door(tmp_path_factory.mktemp("door"), ports.take(), upstreams))
         yield stack.enter_context(httpx.Client(base_url=origin, timeout=20))
         go_on.set()
@@ -211,7 +211,7 @@ def test_a_client_cannot_claim_another_address(client: httpx.Client) -> None:
 
 def test_a_service_that_is_away_is_said_to_be_with_the_time_to_try_again(tmp_path: Path) -> None:
     with PortBlock() as ports:
-        upstreams = Upstreams(ports.take(), ports.take(), ports.take())
+        upstreams = Upstreams([ports.take()], [ports.take()], [ports.take()])
         with running_front_door(tmp_path, ports.take(), upstreams) as origin:
             answer = httpx.get(f"{origin}/v1/challenges", timeout=20)
     assert (answer.status_code, answer.headers["Content-Type"]) == (502, "application/problem+json")
@@ -222,11 +222,11 @@ def test_a_service_that_is_away_is_said_to_be_with_the_time_to_try_again(tmp_pat
 def test_a_request_that_comes_while_a_service_restarts_is_answered_once_it_is_back(tmp_path: Path) -> None:
     go_on = threading.Event()
     with PortBlock() as ports, ExitStack() as stack:
-        upstreams = Upstreams(ports.take(), ports.take(), ports.take())
+        upstreams = Upstreams([ports.take()], [ports.take()], [ports.take()])
         origin = stack.enter_context(running_front_door(tmp_path, ports.take(), upstreams))
         answers: list[httpx.Response] = []
         asking = threading.Thread(target=lambda: answers.append(httpx.post(f"{origin}/v1/users", json={}, timeout=20)))
         asking.start()
-        stack.enter_context(echo_server("ingest", upstreams.ingest, go_on))
+        stack.enter_context(echo_server("ingest", upstreams.ingest[0], go_on))
         asking.join()
     assert answers[0].json()["who"] == "ingest"

@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from deploy.local.folder import StackFolder
 from deploy.local.processes import marked_processes
 from deploy.local.program import MARK
-from deploy.local.services import SETTINGS, program_names, service_of
+from deploy.local.services import SETTINGS, Processes, service_of
 from deploy.local.stack import Stack
 from deploy.local.trouble import TroubleError
 from shared.artefacts import Bucket, Store, content_key
@@ -165,14 +165,14 @@ def test_a_front_door_whose_port_is_taken_stops_the_start_before_anything_runs(t
 
 def test_each_program_is_told_only_its_own_secrets(tmp_path: Path) -> None:
     """Rendered as a start does it, without starting anything."""
-    stack = Stack(tmp_path / "stack", durable=False, trainers=2)
+    stack = Stack(tmp_path / "stack", durable=False, processes=Processes(trainers=2))
     with stack.rendered():
         secrets = {
             **{f"database of {name}": secret for name, secret in stack.credentials.database().items()},
             **{f"broker of {name}": secret for name, secret in stack.credentials.broker(stack.pools).items()},
             **{f"store of {name}": secret for name, secret in stack.credentials.store(stack.pools).items()},
         }
-        for name in program_names(2):
+        for name in Processes(trainers=2).names:
             environment = stack.services.environment(name)
             known = {whose for whose, secret in secrets.items() if any(secret in value for value in environment.values())}
             user = "trainer-default" if name.startswith("trainer") else name
@@ -180,7 +180,7 @@ def test_each_program_is_told_only_its_own_secrets(tmp_path: Path) -> None:
             given = {key.lower().removeprefix("palio_"): value for key, value in environment.items() if key != "PALIO_POOLS"}
             SETTINGS[service_of(name)].model_validate(given)
             assert "PALIO_OWNER_DATABASE_URL" not in environment
-        reached = {name: set(stack.services.environment(name)) for name in program_names(2)}
+        reached = {name: set(stack.services.environment(name)) for name in Processes(trainers=2).names}
     assert "PALIO_DATABASE_URL" not in reached["trainer-1"] | reached["portal"]
     assert not {"PALIO_AMQP_URL", "PALIO_S3_SECRET_KEY"} & reached["portal"]
 

@@ -91,7 +91,7 @@ def site(servers: Servers, template_database: str, tmp_path_factory: pytest.Temp
         numbers = {name: ports.take() for name in (*SERVICES, "frontdoor")}
         origin = f"http://{LOOPBACK}:{numbers['frontdoor']}"
         door = front_door(
-            folder, numbers["frontdoor"], Upstreams(*(numbers[name] for name in ("ingest", "leaderboard", "portal")))
+            folder, numbers["frontdoor"], Upstreams(*([numbers[name]] for name in ("ingest", "leaderboard", "portal")))
         )
         fleet = Fleet(
             commands={
