@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from xdist.remote import Producer
 from xdist.scheduler.loadfile import LoadFileScheduling
 
-from deploy.local.services import ROOT, WHEEL_FOLDER
+from deploy.local.services import ONE_OF_EACH, ROOT, WHEEL_FOLDER, Processes
 from deploy.local.stack import Stack
 from palio.client import Client
 from shared.artefacts import Bucket, Store
@@ -38,14 +38,16 @@ PLATFORM_FOLDERS = ("tests/e2e/", "tests/attack/")
 
 
 class FilesTogether(LoadFileScheduling):
-    """Where tests are shared out over workers: a file stays together, and so do all tests of the whole platform.
+    """Where tests are shared out over workers: a file stays together, and so do all tests of the whole platform, and all of the one that is hurt.
 
     Servers start once in each worker, the platform once in all. (Groups by mark would say it with less: xdist 3.8 does not see them
     under pytest 9.2, which keeps a test's id elsewhere.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "platform" if nodeid.startswith(PLATFORM_FOLDERS) else str(super()._split_scope(nodeid))
+        if nodeid.startswith(PLATFORM_FOLDERS):
+            return "platform"
+        return "crash" if nodeid.startswith("tests/crash/") else str(super()._split_scope(nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTogether:
@@ -54,20 +56,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTo
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the whole platform come first, since they take longest."""
+    """Tests of whole platforms come first, since they take longest."""
     for item in items:
         if "platform" in getattr(item, "fixturenames", ()) and not item.nodeid.startswith(PLATFORM_FOLDERS):
             raise pytest.UsageError(f"{item.nodeid} uses the whole platform: it belongs into one of {PLATFORM_FOLDERS}")
-    items.sort(key=lambda item: item.nodeid.startswith(PLATFORM_FOLDERS), reverse=True)
+    items.sort(key=lambda item: item.nodeid.startswith((*PLATFORM_FOLDERS, "tests/crash/")), reverse=True)
 
 
 @contextmanager
 def temporary_stack(
-    name: str, other_pools: Sequence[str] = (), settings: Mapping[str, Mapping[str, str]] | None = None
+    name: str,
+    other_pools: Sequence[str] = (),
+    settings: Mapping[str, Mapping[str, str]] | None = None,
+    processes: Processes = ONE_OF_EACH,
 ) -> Iterator[Stack]:
     """A stack in a folder that is removed; its logs are kept in `.palio/test-logs/`."""
     folder = Path(tempfile.mkdtemp(prefix=f"palio-{name}-"))
-    stack = Stack(folder, other_pools=other_pools, settings=settings, durable=False)
+    stack = Stack(folder, other_pools=other_pools, settings=settings, processes=processes, durable=False)
     try:
         with stack:
             yield stack

@@ -13,6 +13,7 @@ from services.mailer.outbox import Claimed, Outbox
 from services.mailer.reactions import Kind
 from services.mailer.smtp import Conversation, MailServer, MailServerAwayError, RefusedForGoodError, RefusedForNowError
 from shared.bus.consumer import TRANSIENT
+from shared.bus.patience import patiently
 from shared.faults import fault_point
 from shared.telemetry import bind_log_context, get_logger
 
@@ -132,16 +133,7 @@ class Delivery:
 
     async def _record(self, mail: Claimed, facts: Facts) -> None:
         """Record that it was sent, however long the database is away: forgetting it now would send it a second time."""
-        pause_s = FIRST_PAUSE_S
-        while True:
-            try:
-                await asyncio.to_thread(self._outbox.sent, mail, facts.cause)
-            except TRANSIENT as error:
-                log.warning("recording_waits", error=repr(error), pause_s=pause_s)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-            else:
-                return
+        await patiently(lambda: asyncio.to_thread(self._outbox.sent, mail, facts.cause), "recording what was sent")
 
 
 def _end_if_cancelled() -> None:

@@ -21,6 +21,7 @@ from services.trainer.reporting import Reporter
 from shared.artefacts import Bucket, MissingArtefactError, Store, content_key, log_key, predictions_key, traceback_key
 from shared.artefacts.archives import ArchiveError, ArchiveLimits, unpack
 from shared.bus.consumer import worth_waiting_for
+from shared.bus.patience import patiently
 from shared.bus.reports import FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
 from shared.bus.telemetry import Whisperer
 from shared.events import FoldLimits, FoldRequested, Outcome, TrainingRequested
@@ -250,7 +251,8 @@ class RunTrainer:
         FOLDS.labels(result.outcome.value).inc()
         FOLD_SECONDS.observe(result.wall_time_s)
         fault_point("trainer", "trained")
-        report = await asyncio.to_thread(self._upload, execution, fold, result)
+        # In place: training again would take as long again, and look like a start that its machine did not survive.
+        report = await patiently(lambda: asyncio.to_thread(self._upload, execution, fold, result), "upload")
         fault_point("trainer", "uploaded")
         if isinstance(report, FailedReport):
             raise FoldFailedError(report)
