@@ -23,18 +23,22 @@ def log_budget_left(connection: Connection, challenge_id: str, team_id: UUID) ->
     return int(connection.execute(statement, {"challenge_id": challenge_id, "team_id": team_id}).scalar_one())
 
 
+#: Looked up, taken off and told in one statement: this is what most events of a rebuild cost.
+SPEND = text("""
+    WITH budget AS (
+        SELECT challenge_id, team_id,
+            least(CAST(:log_bytes AS bigint), greatest(c.team_log_bytes - coalesce(t.shown_bytes, 0), 0)) AS shown
+        FROM submissions s JOIN challenges c USING (challenge_id) LEFT JOIN team_logs t USING (challenge_id, team_id)
+        WHERE s.submission_id = :submission_id
+    )
+    INSERT INTO team_logs AS t SELECT challenge_id, team_id, shown FROM budget
+    ON CONFLICT (challenge_id, team_id) DO UPDATE SET shown_bytes = t.shown_bytes + excluded.shown_bytes
+    RETURNING (SELECT shown FROM budget)
+""")
+
+
 def spend_log_budget(connection: Connection, submission_id: UUID, log_bytes: int | None) -> int:
     """Take a log of this length off its team's budget; returns how much of it the team is shown."""
     if log_bytes is None:
         return _UNKNOWN_BYTES
-    find = text("SELECT challenge_id, team_id FROM submissions WHERE submission_id = :submission_id")
-    row = connection.execute(find, {"submission_id": submission_id}).one()
-    shown = min(log_bytes, log_budget_left(connection, row.challenge_id, row.team_id))
-    connection.execute(
-        text(
-            "INSERT INTO team_logs AS t VALUES (:challenge_id, :team_id, :shown)"
-            " ON CONFLICT (challenge_id, team_id) DO UPDATE SET shown_bytes = t.shown_bytes + excluded.shown_bytes"
-        ),
-        {"challenge_id": row.challenge_id, "team_id": row.team_id, "shown": shown},
-    )
-    return shown
+    return int(connection.execute(SPEND, {"submission_id": submission_id, "log_bytes": log_bytes}).scalar_one())
