@@ -10,12 +10,16 @@ from sqlalchemy import Connection
 
 from services.leaderboard.submissions import Submission
 from shared.events import (
+    ChallengeClosed,
     ChallengeCreated,
+    ChallengeOpened,
+    CodeOpened,
     Event,
     FoldRequested,
     FoldsShared,
     FoldTrained,
     Outcome,
+    PreparationRequested,
     ProblemPreparationFailed,
     ProblemPrepared,
     ProblemPublished,
@@ -23,6 +27,7 @@ from shared.events import (
     RequestReturned,
     ScoreComputed,
     ScoringFailed,
+    ScoringRequested,
     SubmissionUploaded,
     SubmissionWithdrawn,
     TrainingFinished,
@@ -38,6 +43,12 @@ _RETURNED = {
     "redelivered": "the trainer that had it died",
     "machine_failed": "the trainer's machine failed",
     "lost": "nobody had it any more",
+    "overdue": "the trainer that had it took longer than the time limits allow",
+}
+_MOMENTS: dict[type[Event], str] = {
+    ChallengeOpened: "the challenge opened",
+    CodeOpened: "the teams' code became readable",
+    ChallengeClosed: "the challenge closed",
 }
 
 
@@ -135,8 +146,10 @@ def _words_of_run(event: Event, *, shows_reason: bool) -> str:  # noqa: PLR0911 
         case TrainingFinished():
             why = f": {event.reason}" if shows_reason and event.reason else ""
             return "all folds are trained" if event.outcome is Outcome.TRAINED else f"it ended as {event.outcome}{why}"
+        case PreparationRequested() | ScoringRequested():
+            return f"the scorer was asked again, attempt {event.attempt}"
         case _:
-            return type(event).__name__
+            return _MOMENTS.get(type(event), type(event).__name__)
 
 
 def _again(attempt: int) -> str:

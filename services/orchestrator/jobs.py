@@ -1,5 +1,7 @@
 """The orchestrator's tables: which jobs wait, which were requested, and how long such jobs take. A projection of the ledger.
 
+What is owed by the scorer, and the times of challenges, are in `owed` and `challenge_times`.
+
 They only help to decide whose turn it is. What was decided is in the ledger; these tables can be dropped and made anew.
 """
 
@@ -11,16 +13,28 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from services.orchestrator import challenge_times, owed
 from services.orchestrator.order import Job, Turns
 from shared.events import (
+    ChallengeClosed,
     ChallengeCreated,
+    ChallengeOpened,
+    CodeOpened,
     Event,
     FoldRequested,
     FoldsShared,
     FoldTrained,
     LogPolicy,
+    Outcome,
+    PreparationRequested,
+    ProblemPreparationFailed,
+    ProblemPrepared,
+    ProblemPublished,
     RecordedEvent,
     RequestReturned,
+    ScoreComputed,
+    ScoringFailed,
+    ScoringRequested,
     SubmissionUploaded,
     SubmissionWithdrawn,
     TrainingFinished,
@@ -45,6 +59,10 @@ class TrackedJob:
     waiting_since: datetime
     requested_at: datetime | None
     started_at: datetime | None
+    #: When a later request of the same queue was begun before this one.
+    overtaken_at: datetime | None = None
+    #: What its time limits allow, in seconds from its start: of one fold, or of all of the run's. None if that is not known.
+    longest_s: float | None = None
 
 
 def pools_with_jobs(connection: Connection) -> list[str]:
@@ -80,11 +98,15 @@ def log_policy_of(connection: Connection, challenge_id: str) -> LogPolicy:
 def _tracked(row: Row[Any]) -> TrackedJob:
     fold = None if row.fold == _FIRST else row.fold
     job = Job(row.run_id, fold, row.submission_id, row.challenge_id, row.team_id, row.age)
-    return TrackedJob(job, row.attempt, row.waiting_since, row.requested_at, row.started_at)
+    # What the first request still does, once the other folds are shared, is fold 0.
+    n_folds = 1 if fold is not None or row.is_shared else row.n_folds
+    longest_s = None if row.time_limit_s is None or n_folds is None else n_folds * row.time_limit_s
+    return TrackedJob(job, row.attempt, row.waiting_since, row.requested_at, row.started_at, row.overtaken_at, longest_s)
 
 
 def when_challenge_created(connection: Connection, event: ChallengeCreated, _recorded: RecordedEvent) -> None:
-    """Remember what its teams see of their logs."""
+    """Remember what its teams see of their logs, and when it opens and closes."""
+    challenge_times.when_challenge_created(connection, event)
     statement = "INSERT INTO challenges VALUES (:challenge_id, :log_policy)"
     connection.execute(text(statement), {"challenge_id": event.challenge_id, "log_policy": event.log_policy})
 
@@ -98,8 +120,16 @@ def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, 
         "team_id": event.team_id,
         "pool": event.pool,
         "age": recorded.position,
+        "time_limit_s": event.limits.time_limit_s,
+        "at": recorded.recorded_at,
     }
-    connection.execute(text("INSERT INTO runs VALUES (:run_id, :submission_id, :challenge_id, :team_id, :pool, :age)"), run)
+    connection.execute(
+        text(
+            "INSERT INTO runs (run_id, submission_id, challenge_id, team_id, pool, age, time_limit_s, last_fact_at)"
+            " VALUES (:run_id, :submission_id, :challenge_id, :team_id, :pool, :age, :time_limit_s, :at)"
+        ),
+        run,
+    )
     _add_job(connection, run["run_id"], _FIRST, recorded)
 
 
@@ -107,9 +137,16 @@ def when_requested(connection: Connection, event: TrainingRequested | FoldReques
     """It is in the pool's queue, and its team has had a turn."""
     job = {"run_id": event.run_id, "fold": _fold_of(event)}
     connection.execute(
-        text("UPDATE jobs SET attempt = :attempt, requested_at = :at, started_at = NULL WHERE run_id = :run_id AND fold = :fold"),
+        text(
+            "UPDATE jobs SET attempt = :attempt, requested_at = :at, started_at = NULL, overtaken_at = NULL"
+            " WHERE run_id = :run_id AND fold = :fold"
+        ),
         {**job, "attempt": event.attempt, "at": recorded.recorded_at},
     )
+    connection.execute(
+        text("UPDATE runs SET n_folds = :n_folds WHERE run_id = :run_id"), {"run_id": event.run_id, "n_folds": event.n_folds}
+    )
+    _note(connection, event.run_id, recorded)
     connection.execute(
         text(
             "INSERT INTO turns SELECT pool, challenge_id, team_id, :position FROM runs"
@@ -120,21 +157,31 @@ def when_requested(connection: Connection, event: TrainingRequested | FoldReques
 
 
 def when_training_started(connection: Connection, event: TrainingStarted, recorded: RecordedEvent) -> None:
-    """It is on a trainer."""
+    """It is on a trainer, and what was requested of its queue before it should be too."""
+    job = {"run_id": event.run_id, "fold": _FIRST if event.fold is None else event.fold, "at": recorded.recorded_at}
     connection.execute(
-        text("UPDATE jobs SET started_at = :at WHERE run_id = :run_id AND fold = :fold"),
-        {"run_id": event.run_id, "fold": _FIRST if event.fold is None else event.fold, "at": recorded.recorded_at},
+        text(
+            "WITH begun AS (SELECT pool, requested_at FROM jobs JOIN runs USING (run_id)"
+            " WHERE run_id = :run_id AND fold = :fold AND attempt = :attempt)"
+            " UPDATE jobs SET overtaken_at = :at FROM runs, begun WHERE jobs.run_id = runs.run_id AND runs.pool = begun.pool"
+            " AND jobs.requested_at < begun.requested_at AND jobs.started_at IS NULL AND jobs.overtaken_at IS NULL"
+        ),
+        {**job, "attempt": event.attempt},
     )
+    connection.execute(text("UPDATE jobs SET started_at = :at, overtaken_at = NULL WHERE run_id = :run_id AND fold = :fold"), job)
+    _note(connection, event.run_id, recorded)
 
 
 def when_request_returned(connection: Connection, event: RequestReturned, recorded: RecordedEvent) -> None:
     """It waits again."""
     connection.execute(
         text(
-            "UPDATE jobs SET requested_at = NULL, started_at = NULL, waiting_since = :at WHERE run_id = :run_id AND fold = :fold"
+            "UPDATE jobs SET requested_at = NULL, started_at = NULL, overtaken_at = NULL, waiting_since = :at"
+            " WHERE run_id = :run_id AND fold = :fold"
         ),
         {"run_id": event.run_id, "fold": _FIRST if event.fold is None else event.fold, "at": recorded.recorded_at},
     )
+    _note(connection, event.run_id, recorded)
 
 
 def when_folds_shared(connection: Connection, event: FoldsShared, recorded: RecordedEvent) -> None:
@@ -145,6 +192,7 @@ def when_folds_shared(connection: Connection, event: FoldsShared, recorded: Reco
     _finish_first_if_done(connection, event.run_id, recorded)
     for fold in event.folds:
         _add_job(connection, event.run_id, fold, recorded)
+    _note(connection, event.run_id, recorded)
 
 
 def when_fold_trained(connection: Connection, event: FoldTrained, recorded: RecordedEvent) -> None:
@@ -153,13 +201,22 @@ def when_fold_trained(connection: Connection, event: FoldTrained, recorded: Reco
     if event.fold == 0:
         _mark(connection, event.run_id, "has_fold_0")
     _finish_first_if_done(connection, event.run_id, recorded)
+    _note(connection, event.run_id, recorded)
 
 
 def when_over(connection: Connection, event: TrainingFinished | SubmissionWithdrawn, recorded: RecordedEvent) -> None:
-    """Nothing of the run waits any more."""
+    """Nothing of the run waits any more. A trained one is owed a score."""
     if isinstance(event, TrainingFinished):
         _finish_job(connection, event.run_id, _FIRST, recorded)
+        if event.outcome is Outcome.TRAINED:
+            owed.when_trained(connection, event, recorded)
     connection.execute(text("DELETE FROM runs WHERE run_id = :run_id"), {"run_id": event.run_id})
+
+
+def _note(connection: Connection, run_id: UUID, recorded: RecordedEvent) -> None:
+    """Something was recorded of this run."""
+    statement = text("UPDATE runs SET last_fact_at = :at WHERE run_id = :run_id")
+    connection.execute(statement, {"run_id": run_id, "at": recorded.recorded_at})
 
 
 def _mark(connection: Connection, run_id: UUID, what: Literal["is_shared", "has_fold_0"]) -> None:
@@ -219,6 +276,16 @@ HANDLERS: Handlers = {
     FoldTrained: when_fold_trained,
     TrainingFinished: when_over,
     SubmissionWithdrawn: when_over,
+    ChallengeOpened: challenge_times.when_moment_came,
+    CodeOpened: challenge_times.when_moment_came,
+    ChallengeClosed: challenge_times.when_moment_came,
+    ProblemPublished: owed.when_published,
+    PreparationRequested: owed.when_preparation_requested,
+    ProblemPrepared: owed.when_preparation_ended,
+    ProblemPreparationFailed: owed.when_preparation_ended,
+    ScoringRequested: owed.when_scoring_requested,
+    ScoreComputed: owed.when_scoring_ended,
+    ScoringFailed: owed.when_scoring_ended,
 }
 
 READ_MODEL = ReadModel("orchestrator", Path(__file__).parent / "migrations", HANDLERS)

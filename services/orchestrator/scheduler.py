@@ -1,6 +1,6 @@
 """Keeps every pool's queue filled, in fair order, and says where each submission stands.
 
-One loop: take in what the ledger holds, request what fits, tell the queue's state. It is woken by events and reports, and looks
+One loop: take in what the ledger holds, say which times of challenges have come, request what fits, tell the queue's state. It is woken by events and reports, and looks
 by itself every second: so a ring that is lost delays by that, and slots that come or go are noticed.
 """
 
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from prometheus_client import Gauge
 from sqlalchemy import Engine
 
+from services.orchestrator.challenge_times import record_what_has_come
 from services.orchestrator.estimate import queue_places
 from services.orchestrator.jobs import TrackedJob, mean_durations, pools_with_jobs, tracked_jobs, turns_of
 from services.orchestrator.lost import LostWork
@@ -90,6 +91,7 @@ class Scheduler:
 
     def _take_in_and_release(self) -> int:
         position = self._projection.catch_up()
+        record_what_has_come(self._engine)
         with self._engine.connect() as connection:
             pools = pools_with_jobs(connection)
         for pool in pools:

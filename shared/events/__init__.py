@@ -4,11 +4,21 @@ Owns the types, their versions and who may append or hear them. Never touches a 
 """
 
 from shared.events.base import EVENT_TYPES, Event, Payload, Service
-from shared.events.challenges import TEAM_LOG_BYTES, ChallengeCreated, FoldLimits, JoinApproved, LogPolicy
+from shared.events.challenges import (
+    TEAM_LOG_BYTES,
+    ChallengeClosed,
+    ChallengeCreated,
+    ChallengeMoment,
+    ChallengeOpened,
+    CodeOpened,
+    FoldLimits,
+    JoinApproved,
+    LogPolicy,
+)
 from shared.events.envelope import Metadata, NewerVersionError, RecordedEvent, UnknownTypeError
 from shared.events.mail import MailSent
 from shared.events.people import AdministratorAppointed, TeamCreated, UserRegistered
-from shared.events.problems import Metric, ProblemPreparationFailed, ProblemPrepared, ProblemPublished
+from shared.events.problems import Metric, PreparationRequested, ProblemPreparationFailed, ProblemPrepared, ProblemPublished
 from shared.events.submissions import (
     BaggedScore,
     FoldRequested,
@@ -22,6 +32,7 @@ from shared.events.submissions import (
     RunConditions,
     ScoreComputed,
     ScoringFailed,
+    ScoringRequested,
     SubmissionUploaded,
     SubmissionWithdrawn,
     TrainingFinished,
@@ -35,7 +46,11 @@ __all__ = [
     "TEAM_LOG_BYTES",
     "AdministratorAppointed",
     "BaggedScore",
+    "ChallengeClosed",
     "ChallengeCreated",
+    "ChallengeMoment",
+    "ChallengeOpened",
+    "CodeOpened",
     "Event",
     "FoldLimits",
     "FoldRequested",
@@ -52,6 +67,7 @@ __all__ = [
     "Outcome",
     "PartUsage",
     "Payload",
+    "PreparationRequested",
     "ProblemPreparationFailed",
     "ProblemPrepared",
     "ProblemPublished",
@@ -60,6 +76,7 @@ __all__ = [
     "RunConditions",
     "ScoreComputed",
     "ScoringFailed",
+    "ScoringRequested",
     "Service",
     "SubmissionUploaded",
     "SubmissionWithdrawn",

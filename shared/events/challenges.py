@@ -70,6 +70,37 @@ class ChallengeCreated(Event):
         return self.opens_at <= moment < self.closes_at
 
 
+class ChallengeMoment(Event):
+    """A time of a challenge's rules has come. Recorded once, never before that time by the ledger's clock, and in this order."""
+
+    challenge_id: str
+    #: The time that the rules named.
+    due_at: AwareDatetime
+
+    @property
+    def stream(self) -> str:
+        return f"challenge-{self.challenge_id}"
+
+
+class ChallengeOpened(ChallengeMoment):
+    """Submissions are taken."""
+
+    appended_by = services(Service.ORCHESTRATOR)
+
+
+class CodeOpened(ChallengeMoment):
+    """Teams may read each other's code."""
+
+    appended_by = services(Service.ORCHESTRATOR)
+
+
+class ChallengeClosed(ChallengeMoment):
+    """No submission that is recorded after this one is in time. The hash of its own row in the ledger seals all before it."""
+
+    appended_by = services(Service.ORCHESTRATOR)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
+
+
 class JoinApproved(Event):
     """A team takes part in a challenge."""
 

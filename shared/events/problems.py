@@ -46,6 +46,22 @@ class ProblemPublished(Event):
         return f"problem-{self.problem_id}"
 
 
+class PreparationRequested(Event):
+    """Nothing came of a published version for so long that the scorer is asked again."""
+
+    appended_by = services(Service.ORCHESTRATOR)
+    consumed_by = services(Service.SCORER)
+
+    problem_id: str
+    version: int = Field(ge=1)
+    #: 1 for the first time that it is asked for again.
+    attempt: int = Field(ge=1)
+
+    @property
+    def stream(self) -> str:
+        return f"problem-{self.problem_id}"
+
+
 class ProblemPrepared(Event):
     """Data, folds, masked labels and the environment of a version stand ready."""
 

@@ -154,6 +154,9 @@ class FoldRequested(WorkRequest):
 class RequestReturned(RunEvent):
     """A trainer did not do, or not finish, what was requested; it will be requested again, as the next attempt."""
 
+    schema_version = 2
+    #: Version 2 has a reason more.
+    upcasters: ClassVar = {1: lambda data: data}
     appended_by = services(Service.ORCHESTRATOR)
 
     attempt: int = Field(ge=1)
@@ -161,8 +164,9 @@ class RequestReturned(RunEvent):
     fold: int | None
     #: The start that the trainer gave up by itself, which costs no attempt; None if it had not begun, or is not known.
     execution_id: UUID | None
-    #: The trainer stops; it came a second time, since whoever had it died; the machine failed; nobody has it any more.
-    reason: Literal["stopping", "redelivered", "machine_failed", "lost"]
+    #: The trainer stops; it came a second time, since whoever had it died; the machine failed; nobody has it any more; it was
+    #: begun longer ago than its time limits allow.
+    reason: Literal["stopping", "redelivered", "machine_failed", "lost", "overdue"]
 
 
 class SubmissionWithdrawn(RunEvent):
@@ -240,6 +244,20 @@ class TrainingFinished(RunEvent):
     pool: str
     #: Digests of the folds' predictions in order; empty unless `trained`.
     predictions_digests: tuple[str, ...] = ()
+
+
+class ScoringRequested(RunEvent):
+    """Nothing came of a trained run for so long that the scorer is asked again."""
+
+    appended_by = services(Service.ORCHESTRATOR)
+    consumed_by = services(Service.SCORER)
+
+    #: 1 for the first time that it is asked for again.
+    attempt: int = Field(ge=1)
+
+    @property
+    def stream(self) -> str:
+        return f"score-{self.run_id}"
 
 
 Split = Literal["train", "valid", "test"]

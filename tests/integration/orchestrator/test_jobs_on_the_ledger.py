@@ -249,6 +249,9 @@ async def test_nothing_is_lost_before_its_trainer_had_time_to_say_that_it_holds_
     assert await look_for_a_while(lost_work(desk, trainers), trainers, heartbeat(every_s=5)) == 0
 
 
+TABLES = ("jobs", "runs", "turns", "durations", "challenges", "challenge_times", "owed_preparations", "owed_scores")
+
+
 def test_the_tables_can_be_made_anew_from_the_ledger(desk: Desk) -> None:
     submissions = [desk.upload(uuid4()) for _ in range(3)]
     desk.release(slots=1)
@@ -259,7 +262,7 @@ def test_the_tables_can_be_made_anew_from_the_ledger(desk: Desk) -> None:
     desk.release(slots=1)
     before = table_contents(desk)
     with desk.engine.begin() as connection:
-        for table in ("jobs", "runs", "turns", "durations", "challenges"):
+        for table in TABLES:
             connection.execute(text(f"DELETE FROM orchestrator.{table}"))
         connection.execute(text("UPDATE orchestrator.checkpoint SET position = 0"))
     assert table_contents(desk) == before
@@ -269,6 +272,5 @@ def table_contents(desk: Desk) -> dict[str, list[str]]:
     desk.projection.catch_up()
     with desk.engine.connect() as connection:
         return {
-            table: sorted(str(row) for row in connection.execute(text(f"SELECT * FROM orchestrator.{table}")))
-            for table in ("jobs", "runs", "turns", "durations", "challenges")
+            table: sorted(str(row) for row in connection.execute(text(f"SELECT * FROM orchestrator.{table}"))) for table in TABLES
         }
