@@ -13,9 +13,19 @@ from shared.http import Problem
 from shared.visibility import Phase, phase_at
 
 SELECT = (
-    "SELECT c.*, p.prepared, p.kit_digest FROM challenges c"
+    "SELECT c.*, p.prepared, p.kit_digest, e.hash AS closed_hash, e.recorded_at AS closed_at FROM challenges c"
     " JOIN problems p ON p.problem_id = c.problem_id AND p.version = c.problem_version"
+    " LEFT JOIN ledger.events e ON e.position = c.closed_at_position"
 )
+
+
+@dataclass(frozen=True)
+class Closing:
+    """Where the ledger says that a challenge has closed. `hash`, in hexadecimal, is that row's: it seals the row and all before it."""
+
+    position: int
+    hash: str
+    recorded_at: datetime
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,8 @@ class Challenge:
     n_teams: int
     n_submissions: int
     created_at_position: int
+    #: None until it is recorded, which may be a second after the closing time.
+    closed: Closing | None
 
     @property
     def phase(self) -> Phase:
@@ -112,4 +124,5 @@ def _challenge(row: Row[Any]) -> Challenge:
         n_teams=row.n_teams,
         n_submissions=row.n_submissions,
         created_at_position=row.created_at_position,
+        closed=None if row.closed_hash is None else Closing(row.closed_at_position, bytes(row.closed_hash).hex(), row.closed_at),
     )

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from services.leaderboard.log_budget import spend_log_budget
 from shared.events import (
+    ChallengeClosed,
     ChallengeCreated,
     FoldTrained,
     JoinApproved,
@@ -97,6 +98,16 @@ def when_challenge_created(connection: Connection, event: ChallengeCreated, reco
         limits=event.limits.model_dump_json(),
         log_policy=event.log_policy,
         team_log_bytes=event.team_log_bytes,
+        position=recorded.position,
+    )
+
+
+def when_challenge_closed(connection: Connection, event: ChallengeClosed, recorded: RecordedEvent) -> None:
+    """A challenge that is over; where that stands, the ledger's hash seals all that came before."""
+    _run(
+        connection,
+        "UPDATE challenges SET closed_at_position = :position WHERE challenge_id = :challenge_id",
+        challenge_id=event.challenge_id,
         position=recorded.position,
     )
 
@@ -253,6 +264,7 @@ HANDLERS: Handlers = {
     ProblemPrepared: when_problem_prepared,
     ProblemPreparationFailed: when_problem_preparation_failed,
     ChallengeCreated: when_challenge_created,
+    ChallengeClosed: when_challenge_closed,
     JoinApproved: when_join_approved,
     SubmissionUploaded: when_submission_uploaded,
     TrainingRequested: when_training_requested,

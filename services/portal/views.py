@@ -62,6 +62,14 @@ class Metric(View):
     maximum: float | None = None
 
 
+class Closing(View):
+    """Where the ledger says that a challenge has closed."""
+
+    position: int
+    hash: str
+    recorded_at: AwareDatetime
+
+
 class ChallengeLine(View):
     """A challenge in the list. Times are UTC."""
 
@@ -74,6 +82,7 @@ class ChallengeLine(View):
     closes_at: AwareDatetime
     teams: int
     submissions: int
+    closed: Closing | None = None
 
 
 class Challenges(View):

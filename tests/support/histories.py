@@ -7,6 +7,7 @@ import io
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from uuid import UUID, uuid4
 
@@ -20,6 +21,7 @@ from services.ingest.withdrawals import withdraw
 from services.leaderboard.projection import READ_MODEL as LEADERBOARD
 from services.mailer.outbox import Outbox
 from services.mailer.reactions import READ_MODEL as MAILER
+from services.orchestrator.challenge_times import record_what_has_come
 from services.orchestrator.jobs import READ_MODEL as ORCHESTRATOR
 from services.orchestrator.release import release
 from services.orchestrator.run import decide
@@ -97,6 +99,17 @@ class History:
         accepted = self._desk.submit(new, account.user_id, account.team_id)
         self.submissions.append(Submission(accepted.submission_id, account))
         return accepted.submission_id
+
+    def create_challenge_that_is_over(self, name: str) -> None:
+        """A second challenge on the same problem, whose times are all in the past."""
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        new = NewChallenge(id=name, title=name, problem=CHALLENGE, opens_at=past, code_opens_at=past, closes_at=past)
+        create_challenge(self._engine_of("ingest"), new, ADMINISTRATOR, [POOL])
+
+    def time_passes(self) -> None:
+        """The orchestrator says which times of challenges have come."""
+        self.projection(ORCHESTRATOR).catch_up()
+        record_what_has_come(self.orchestrator)
 
     def withdraw(self, submission: Submission) -> None:
         """Take it back; refused once its training is over."""
@@ -200,5 +213,9 @@ class History:
         """A trainer begins."""
         return StartedReport.model_validate({**self.about(submission), "trainer": "t", "shared_fold": fold})
 
+    def append_as(self, service: str, event: Event) -> None:
+        """A service records it."""
+        append_once(self._engine_of(service), [NewEvent(event, METADATA)])
+
     def _golden(self, service: str, name: str, **changes: object) -> None:
-        append_once(self._engine_of(service), [NewEvent(golden(name).model_copy(update=changes), METADATA)])
+        self.append_as(service, golden(name).model_copy(update=changes))

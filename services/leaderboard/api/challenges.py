@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 from sqlalchemy import Connection
 
 from services.leaderboard.api.context import Context
@@ -27,8 +27,18 @@ ZIP_CHUNK = 1 << 20
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
+class Closing(BaseModel):
+    """Where the ledger says that a challenge has closed; the hash seals that entry and every one before it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    position: int
+    hash: str
+    recorded_at: AwareDatetime
+
+
 class ChallengeSummary(BaseModel):
-    """A challenge in a list."""
+    """A challenge in a list. `closed` is null until its closing is recorded."""
 
     id: str
     title: str
@@ -39,6 +49,7 @@ class ChallengeSummary(BaseModel):
     closes_at: AwareDatetime
     teams: int
     submissions: int
+    closed: Closing | None
 
 
 class ChallengeList(BaseModel):
@@ -167,6 +178,7 @@ def _summary(challenge: Challenge) -> dict[str, object]:
         "closes_at": challenge.closes_at,
         "teams": challenge.n_teams,
         "submissions": challenge.n_submissions,
+        "closed": Closing.model_validate(challenge.closed) if challenge.closed else None,
     }
 
 

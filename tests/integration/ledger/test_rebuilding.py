@@ -1,5 +1,6 @@
 """Read models made anew from the ledger are those in use, whatever happened, and take their place while others read and write."""
 
+import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +57,11 @@ class Histories(RuleBasedStateMachine):
     def submit(self) -> None:
         self.history.submit(self.account)
         self.submissions.append(self.history.submissions[-1])
+
+    @rule()
+    def close_a_challenge(self) -> None:
+        self.history.create_challenge_that_is_over(f"over-{secrets.token_hex(6)}")
+        self.history.time_passes()
 
     @rule(slots=st.integers(1, 3))
     def release(self, slots: int) -> None:

@@ -131,6 +131,18 @@ def test_what_a_participants_code_says_is_only_ever_text(name: str, reason: str,
     assert (hostile.tags, hostile.attributes) == (calm.tags, calm.attributes)
 
 
+def test_a_closed_challenge_shows_the_ledgers_hash_and_an_open_one_none() -> None:
+    def page(**changes: Any) -> str:
+        shown = challenge(**changes)
+        return render("challenge.html", challenge=shown, board=board("t", "s", "m"), own_submissions=[], wheel=None, origin="")
+
+    closing = {"position": 4711, "hash": "ab" * 32, "recorded_at": MOMENT}
+    closed = page(phase="closed", closed=closing)
+    assert "4711" in closed
+    assert "ab" * 32 in closed
+    assert "The ledger when it closed" not in page()
+
+
 def test_a_hostile_name_is_shown_as_it_was_written() -> None:
     assert "<svg/onload=alert(1)>" in Tags(render("_board.html", board=board("ada", "<svg/onload=alert(1)>", "acc"))).text
 

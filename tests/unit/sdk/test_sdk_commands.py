@@ -99,6 +99,16 @@ def test_registering_logs_in_and_keeps_the_token_where_only_the_user_reads_it(ho
 
 
 @pytest.mark.usefixtures("home")
+def test_a_closed_challenge_is_listed_with_the_ledgers_hash(server: AnswerServer) -> None:
+    closed = {"position": 4711, "hash": "ab" * 32, "recorded_at": "2030-01-01T00:00:01Z"}
+    server.answer("GET /v1/challenges", Answer(body={"items": [CHALLENGE, {**CHALLENGE, "id": "old", "closed": closed}]}))
+    result = palio("challenge", "list", "--server", server.url)
+    assert result.exit_code == 0, result.output
+    assert f"position 4711, hash {'ab' * 32}\n" in result.stdout
+    assert result.stdout.count("hash") == 1
+
+
+@pytest.mark.usefixtures("home")
 def test_the_password_may_come_from_the_environment_and_is_no_option(server: AnswerServer) -> None:
     _accounts(server)
     result = palio("login", "--server", server.url, "--name", "ada", "--json", env={"PALIO_PASSWORD": "from env"})

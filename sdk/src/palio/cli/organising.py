@@ -187,6 +187,9 @@ def list_challenges(server: str | None, *, as_json: bool) -> None:
         results().print(
             plain(f"{item['id']}: {item['title']} ({item['phase']}, closes {item['closes_at'][:16].replace('T', ' ')} UTC)")
         )
+        if closed := item.get("closed"):
+            words = f"  the ledger when it closed: position {closed['position']}, hash {closed['hash']}"
+            results().print(plain(words), soft_wrap=True)
 
 
 def _wait(client: Client, published: Problem) -> Problem:

@@ -49,6 +49,14 @@ class Join(TypedDict):
     state: str
 
 
+class Closing(TypedDict):
+    """Where the ledger says that a challenge has closed; the hash seals that entry and every one before it."""
+
+    position: int
+    hash: str
+    recorded_at: str
+
+
 class Challenge(TypedDict, total=False):
     """A challenge; the members from `metrics` on come only where one challenge is asked for."""
 
@@ -61,6 +69,7 @@ class Challenge(TypedDict, total=False):
     closes_at: str
     teams: int
     submissions: int
+    closed: Closing | None
     metrics: list[Metric]
     n_folds: int
     #: File names of a submission.
