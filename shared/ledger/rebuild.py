@@ -8,11 +8,11 @@ one; a schema left over is removed by the next run.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from shared.ledger.projection import Projection
 from shared.ledger.read import head_position
@@ -99,7 +99,10 @@ def _one_at_a_time(owner: Engine, model: ReadModel) -> Iterator[None]:
         try:
             yield
         finally:
-            # Closed for real: the pool must not keep the lock.
+            # Given back here, since the server hears of a closed connection a moment later, and the next run may come before.
+            with suppress(DBAPIError):
+                connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            # And closed for real: the pool must not keep the lock.
             connection.invalidate()
 
 
