@@ -80,7 +80,7 @@ class Delivery:
             async with self._server.connect() as conversation:
                 MAIL_SERVER_UP.set(1)
                 while conversation.is_open and (mail := await asyncio.to_thread(self._outbox.take)) is not None:
-                    with bind_log_context(mail_id=str(mail.mail_id), submission_id=str(mail.submission_id)):
+                    with bind_log_context(mail_id=str(mail.mail_id), **_about(mail)):
                         await self._deliver(mail, conversation)
                     _end_if_cancelled()
         except MailServerAwayError:
@@ -134,6 +134,10 @@ class Delivery:
     async def _record(self, mail: Claimed, facts: Facts) -> None:
         """Record that it was sent, however long the database is away: forgetting it now would send it a second time."""
         await patiently(lambda: asyncio.to_thread(self._outbox.sent, mail, facts.cause), "recording what was sent")
+
+
+def _about(mail: Claimed) -> dict[str, str]:
+    return {"challenge_id": mail.challenge_id} if mail.challenge_id else {"submission_id": str(mail.submission_id)}
 
 
 def _end_if_cancelled() -> None:

@@ -5,13 +5,16 @@ So a person whose key was destroyed in the meantime gets no mail, and no name li
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from services.mailer.outbox import Claimed
 from services.mailer.tracebacks import one_line, read_traceback
 from shared.artefacts import Store
 from shared.events import (
+    ChallengeClosed,
     ChallengeCreated,
     Event,
     LogPolicy,
@@ -34,6 +37,11 @@ NAMES = text("""
     SELECT u.name AS user_name, u.email, t.name AS team, t.sealed_for, s.name AS submission, c.challenge_id, c.title, c.problem_id
     FROM submissions s JOIN challenges c USING (challenge_id) JOIN teams t USING (team_id), users u
     WHERE s.submission_id = :submission_id AND u.user_id = :user_id
+""")
+CHALLENGE = text("""
+    SELECT u.name AS user_name, u.email, c.challenge_id, c.title, e.hash
+    FROM challenges c, users u, ledger.events e
+    WHERE c.challenge_id = :challenge_id AND u.user_id = :user_id AND e.position = :position
 """)
 PROBLEM = text("SELECT metrics, score_kind FROM problems WHERE problem_id = :problem_id AND version = :version")
 
@@ -62,20 +70,33 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Closing:
+    """Where the ledger says that a challenge closed, and the hash (hexadecimal) that seals it up to there."""
+
+    position: int
+    hash: str
+    closed_at: datetime
+
+
+@dataclass(frozen=True)
 class Facts:
-    """Everything that a mail says. Names are one line each, without control characters, and otherwise as people wrote them."""
+    """Everything that a mail says. Names are one line each, without control characters, and otherwise as people wrote them.
+
+    `team`, `submission` and its address are empty in a mail about a challenge.
+    """
 
     cause: RecordedEvent
     name: str
     email: str
-    team: str
-    submission: str
     challenge: str
-    submission_url: str
     challenge_url: str
+    team: str = ""
+    submission: str = ""
+    submission_url: str = ""
     scores: tuple[Score, ...] = ()
     score_kind: ScoreKind = "bag"
     failure: Failure | None = None
+    closing: Closing | None = None
 
 
 #: In place of the reason, in a challenge that shows nothing of what code says.
@@ -97,16 +118,16 @@ class FactFinder:
         with self._engine.connect() as connection:
             cause = read_after(connection, mail.caused_at_position - 1, 1)[0]
             event = cause.event()
+            if isinstance(event, ChallengeClosed):
+                return self._about_challenge(connection, mail, cause, event)
             row = connection.execute(NAMES, {"submission_id": mail.submission_id, "user_id": mail.user_id}).one()
-            name, email = unseal_all(connection, [(mail.user_id, row.user_name), (mail.user_id, row.email)])
-            if email == ERASED:
-                raise NobodyToWriteToError("this person's key is destroyed")
+            name, email = _person(connection, mail, row)
             team = unseal(connection, row.sealed_for, row.team) if row.sealed_for else row.team
             scores, kind = _scores(connection, row.problem_id, event) if isinstance(event, ScoreComputed) else NO_SCORES
             says_why = mails_traceback(_log_policy(connection, row.challenge_id))
         return Facts(
             cause=cause,
-            name=one_line(name),
+            name=name,
             email=email,
             team=one_line(team),
             submission=one_line(row.submission),
@@ -117,6 +138,19 @@ class FactFinder:
             score_kind=kind,
             # After the connection is given back: the object store may be slow.
             failure=self._failure(event, says_why=says_why),
+        )
+
+    def _about_challenge(self, connection: Connection, mail: Claimed, cause: RecordedEvent, event: ChallengeClosed) -> Facts:
+        about = {"challenge_id": mail.challenge_id, "user_id": mail.user_id, "position": cause.position}
+        row = connection.execute(CHALLENGE, about).one()
+        name, email = _person(connection, mail, row)
+        return Facts(
+            cause=cause,
+            name=name,
+            email=email,
+            challenge=one_line(row.title),
+            challenge_url=f"{self._origin}/challenges/{row.challenge_id}",
+            closing=Closing(cause.position, bytes(row.hash).hex(), event.due_at),
         )
 
     def _failure(self, event: Event, *, says_why: bool) -> Failure | None:
@@ -131,6 +165,14 @@ class FactFinder:
         if event.traceback_digest is not None:
             traceback = read_traceback(self._store, event.pool, event.run_id, event.traceback_digest)
         return Failure(event.outcome, one_line(event.reason), event.outcome.is_ours, traceback)
+
+
+def _person(connection: Connection, mail: Claimed, row: Row[Any]) -> tuple[str, str]:
+    """Name and address. Raises `NobodyToWriteToError`."""
+    name, email = unseal_all(connection, [(mail.user_id, row.user_name), (mail.user_id, row.email)])
+    if email == ERASED:
+        raise NobodyToWriteToError("this person's key is destroyed")
+    return one_line(name), email
 
 
 def _log_policy(connection: Connection, challenge_id: str) -> LogPolicy:

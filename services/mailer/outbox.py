@@ -2,8 +2,8 @@
 
 States: pending → sending → sent, failed (the mail server will never take it, or it took too long) or dropped (nobody to
 write to, or no news any more). A mail that is `sending` when its claim ends belongs to a sender that died; whoever comes next
-takes it again. The server may have taken it already: it is then sent twice, with the same Message-ID. For news of a
-submission that is the lesser evil; a mail that must not come twice would need its own kind of claim.
+takes it again. The server may have taken it already: what is right then, each kind of mail says (`reactions.AfterCrash`), and all
+of them are sent twice, with the same Message-ID; a mail that must not come twice would need its own kind of claim.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ TAKE = text("""
         WHERE state IN ('pending', 'sending') AND next_attempt_at <= now()
         ORDER BY next_attempt_at, caused_at_position LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    RETURNING mail_id, kind, user_id, submission_id, caused_by, caused_at_position, message_id, attempts,
+    RETURNING mail_id, kind, user_id, submission_id, challenge_id, caused_by, caused_at_position, message_id, attempts,
         caused_at < now() - :give_up AS is_too_old
 """)
 SECONDS_TO_NEXT = text("""
@@ -65,7 +65,9 @@ class Claimed:
     mail_id: UUID
     kind: str
     user_id: UUID
-    submission_id: UUID
+    #: What it is about: one of these two.
+    submission_id: UUID | None
+    challenge_id: str | None
     caused_by: UUID
     caused_at_position: int
     message_id: str

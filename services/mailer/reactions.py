@@ -9,14 +9,17 @@ what is too old is not sent any more (`services.mailer.delivery`).
 """
 
 import json
-from enum import StrEnum
+from collections.abc import Sequence
+from enum import Enum, StrEnum
 from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from shared.events import (
+    ChallengeClosed,
     ChallengeCreated,
+    JoinApproved,
     MailSent,
     Outcome,
     ProblemPrepared,
@@ -33,56 +36,100 @@ from shared.ledger import Handlers, OwnColumns, ReadModel, derived_id
 SCHEMA = "mailer"
 
 
+class AfterCrash(Enum):
+    """What becomes of a mail whose sender died after the server took it and before that was recorded: nobody can know whether it went."""
+
+    #: It goes again, with the same Message-ID, by which mail programs that look show it once. For news: better twice than never.
+    SEND_AGAIN = "it may come twice, with the same Message-ID"
+
+
 class Kind(StrEnum):
-    """The mails there are; also the names of their templates."""
+    """The mails there are, which are also the names of their templates."""
 
     SCORED = "scored"
     FAILED = "failed"
     SCORING_FAILED = "scoring_failed"
+    CHALLENGE_CLOSED = "challenge_closed"
+
+    @property
+    def after_crash(self) -> AfterCrash:
+        """Its rule for a crash."""
+        return _AFTER_CRASH[self]
+
+
+_AFTER_CRASH = {
+    Kind.SCORED: AfterCrash.SEND_AGAIN,
+    Kind.FAILED: AfterCrash.SEND_AGAIN,
+    Kind.SCORING_FAILED: AfterCrash.SEND_AGAIN,
+    # A hash that comes twice is the same hash.
+    Kind.CHALLENGE_CLOSED: AfterCrash.SEND_AGAIN,
+}
 
 
 def when_score_computed(connection: Connection, event: ScoreComputed, recorded: RecordedEvent) -> None:
     """The score is the news."""
-    _enqueue(connection, Kind.SCORED, event.submission_id, recorded)
+    _enqueue_for_team(connection, Kind.SCORED, event.submission_id, recorded)
 
 
 def when_training_finished(connection: Connection, event: TrainingFinished, recorded: RecordedEvent) -> None:
     """Trained: the score is the news. Withdrawn: a member did it, and has seen it."""
     if event.outcome not in {Outcome.TRAINED, Outcome.WITHDRAWN}:
-        _enqueue(connection, Kind.FAILED, event.submission_id, recorded)
+        _enqueue_for_team(connection, Kind.FAILED, event.submission_id, recorded)
 
 
 def when_scoring_failed(connection: Connection, event: ScoringFailed, recorded: RecordedEvent) -> None:
     """It will have no score."""
-    _enqueue(connection, Kind.SCORING_FAILED, event.submission_id, recorded)
+    _enqueue_for_team(connection, Kind.SCORING_FAILED, event.submission_id, recorded)
+
+
+def when_challenge_closed(connection: Connection, event: ChallengeClosed, recorded: RecordedEvent) -> None:
+    """Every member of every team that joined hears of it, and the organiser; who is both, once."""
+    people = connection.execute(CONCERNED, {"challenge_id": event.challenge_id}).scalars().all()
+    _enqueue(connection, Kind.CHALLENGE_CLOSED, people, recorded, challenge_id=event.challenge_id)
 
 
 ENQUEUE = text(
     "INSERT INTO outbox"
-    " (mail_id, kind, user_id, submission_id, caused_by, caused_at_position, caused_at)"
-    " VALUES (:mail_id, :kind, :user_id, :submission_id, :caused_by, :caused_at_position, :caused_at)"
+    " (mail_id, kind, user_id, submission_id, challenge_id, caused_by, caused_at_position, caused_at)"
+    " VALUES (:mail_id, :kind, :user_id, :submission_id, :challenge_id, :caused_by, :caused_at_position, :caused_at)"
 )
 MEMBERS = text(
     "SELECT m.user_id FROM members m JOIN submissions s USING (team_id) WHERE s.submission_id = :submission_id ORDER BY m.user_id"
 )
+CONCERNED = text("""
+    SELECT user_id FROM users WHERE user_id IN (
+        SELECT m.user_id FROM members m JOIN joins j USING (team_id) WHERE j.challenge_id = :challenge_id
+        UNION SELECT organiser_id FROM challenges WHERE challenge_id = :challenge_id
+    ) ORDER BY user_id
+""")
 
 
-def _enqueue(connection: Connection, kind: Kind, submission_id: UUID, recorded: RecordedEvent) -> None:
-    for user_id in _members(connection, submission_id):
+def _enqueue_for_team(connection: Connection, kind: Kind, submission_id: UUID, recorded: RecordedEvent) -> None:
+    members = connection.execute(MEMBERS, {"submission_id": submission_id}).scalars().all()
+    _enqueue(connection, kind, members, recorded, submission_id=submission_id)
+
+
+def _enqueue(
+    connection: Connection,
+    kind: Kind,
+    people: Sequence[UUID],
+    recorded: RecordedEvent,
+    *,
+    submission_id: UUID | None = None,
+    challenge_id: str | None = None,
+) -> None:
+    for user_id in people:
         values = {
             "mail_id": derived_id(recorded.id, user_id, kind),
             "kind": kind,
             "user_id": user_id,
             "submission_id": submission_id,
+            "challenge_id": challenge_id,
             "caused_by": recorded.id,
             "caused_at_position": recorded.position,
             "caused_at": recorded.recorded_at,
         }
         connection.execute(ENQUEUE, values)
-
-
-def _members(connection: Connection, submission_id: UUID) -> list[UUID]:
-    return list(connection.execute(MEMBERS, {"submission_id": submission_id}).scalars())
 
 
 def when_user_registered(connection: Connection, event: UserRegistered, _recorded: RecordedEvent) -> None:
@@ -110,9 +157,22 @@ def when_problem_prepared(connection: Connection, event: ProblemPrepared, _recor
 
 
 def when_challenge_created(connection: Connection, event: ChallengeCreated, _recorded: RecordedEvent) -> None:
-    """Know what the challenge is called."""
-    statement = text("INSERT INTO challenges VALUES (:challenge_id, :title, :problem_id)")
-    connection.execute(statement, {"challenge_id": event.challenge_id, "title": event.title, "problem_id": event.problem_id})
+    """Know what the challenge is called, and whose it is."""
+    connection.execute(
+        text("INSERT INTO challenges VALUES (:challenge_id, :title, :problem_id, :organiser_id)"),
+        {
+            "challenge_id": event.challenge_id,
+            "title": event.title,
+            "problem_id": event.problem_id,
+            "organiser_id": event.organiser_id,
+        },
+    )
+
+
+def when_join_approved(connection: Connection, event: JoinApproved, _recorded: RecordedEvent) -> None:
+    """Know which teams take part."""
+    statement = text("INSERT INTO joins VALUES (:challenge_id, :team_id)")
+    connection.execute(statement, {"challenge_id": event.challenge_id, "team_id": event.team_id})
 
 
 def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, _recorded: RecordedEvent) -> None:
@@ -143,6 +203,8 @@ HANDLERS: Handlers = {
     TeamCreated: when_team_created,
     ProblemPrepared: when_problem_prepared,
     ChallengeCreated: when_challenge_created,
+    JoinApproved: when_join_approved,
+    ChallengeClosed: when_challenge_closed,
     SubmissionUploaded: when_submission_uploaded,
     ScoreComputed: when_score_computed,
     TrainingFinished: when_training_finished,

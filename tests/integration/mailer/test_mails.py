@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from pydantic import AnyHttpUrl, SecretStr
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from services.mailer.delivery import Delivery
 from services.mailer.facts import FactFinder
@@ -382,3 +383,50 @@ async def test_a_hostile_name_adds_no_header_on_the_way_through_a_real_server(
     await mailer.work()
     assert server.envelopes[0].rcpt_tos == ["mallory@example.org"]
     assert "bcc" not in {key.lower() for key in server.mails[0]}
+
+
+async def test_the_end_of_a_challenge_is_mailed_once_to_all_who_took_part_and_to_its_organiser_with_the_ledgers_hash(
+    world: World, mailer: Mailer, server: MailServer
+) -> None:
+    ada, grace, organiser, other = (world.person(name, f"{name}@example.org") for name in ("ada", "grace", "organiser", "other"))
+    world.challenge("wines", "Wines", organiser_id=organiser)
+    # Who is in two teams, and the organiser in one, still hears of it once.
+    for name, members in {"one": (ada, grace), "two": (ada, organiser)}.items():
+        world.join("wines", world.team(name, *members))
+    world.team("elsewhere", other)
+    position = world.closed("wines")
+    await mailer.work()
+    await mailer.work()
+    assert sorted(mail["to"].addresses[0].username for mail in server.mails) == ["ada", "grace", "organiser"]
+    with mailer.engine.connect() as connection:
+        statement = text("SELECT encode(hash, 'hex') FROM ledger.events WHERE position = :position")
+        sealed = connection.execute(statement, {"position": position}).scalar_one()
+    for mail in server.mails:
+        assert mail["subject"] == "Wines has closed"
+        assert f"position  {position}" in plain_text(mail)
+        assert sealed in plain_text(mail)
+    assert {sent.kind for sent in mailer.mails_in_ledger()} == {"challenge_closed"}
+
+
+async def test_a_mail_about_the_end_of_a_challenge_goes_again_under_the_same_message_id_if_nobody_knows_whether_it_went(
+    world: World, mailer: Mailer, server: MailServer
+) -> None:
+    world.challenge("wines", "Wines", organiser_id=world.person("ada", "ada@example.org"))
+    world.closed("wines")
+    await mailer.take_in()
+    assert mailer.outbox.take() is not None, "as a sender that dies now"
+    mailer.let_time_pass("3 minutes")
+    claimed = mailer.outbox.take()
+    assert claimed is not None
+    mailer.let_time_pass("3 minutes")
+    await mailer.work()
+    assert [mail["message-id"] for mail in server.mails] == [claimed.message_id]
+
+
+def test_a_mail_is_about_a_submission_or_a_challenge_and_never_about_neither(mailer: Mailer) -> None:
+    statement = (
+        "INSERT INTO mailer.outbox (mail_id, kind, user_id, caused_by, caused_at_position, caused_at)"
+        " VALUES (gen_random_uuid(), 'scored', gen_random_uuid(), gen_random_uuid(), 1, now())"
+    )
+    with pytest.raises(IntegrityError, match="outbox_is_about_one_thing"), mailer.engine.begin() as connection:
+        connection.execute(text(statement))

@@ -10,12 +10,14 @@ from shared.artefacts import Bucket, Store, log_key, traceback_key
 from shared.events import (
     TEAM_LOG_BYTES,
     BaggedScore,
+    ChallengeClosed,
     ChallengeCreated,
     Event,
     FoldLimits,
     FoldScore,
     FoldTrained,
     FoldUsage,
+    JoinApproved,
     LogPolicy,
     Metadata,
     Metric,
@@ -103,7 +105,9 @@ class World:
         with self._scorer.begin() as connection:
             _append(connection, prepared)
 
-    def challenge(self, challenge_id: str, title: str, log_policy: LogPolicy = LogPolicy.FULL) -> str:
+    def challenge(
+        self, challenge_id: str, title: str, log_policy: LogPolicy = LogPolicy.FULL, organiser_id: UUID | None = None
+    ) -> str:
         """A challenge that is open, with its prepared problem."""
         self.problem(challenge_id)
         now = datetime.now(UTC)
@@ -112,7 +116,7 @@ class World:
             title=title,
             problem_id=challenge_id,
             problem_version=1,
-            organiser_id=uuid4(),
+            organiser_id=organiser_id or uuid4(),
             opens_at=now,
             code_opens_at=now + timedelta(days=10),
             closes_at=now + timedelta(days=20),
@@ -124,6 +128,17 @@ class World:
         with self._ingest.begin() as connection:
             _append(connection, created)
         return challenge_id
+
+    def join(self, challenge_id: str, team_id: UUID) -> None:
+        """A team takes part."""
+        with self._ingest.begin() as connection:
+            _append(connection, JoinApproved(challenge_id=challenge_id, team_id=team_id))
+
+    def closed(self, challenge_id: str) -> int:
+        """The challenge closes; returns the position at which that stands."""
+        with self._orchestrator.begin() as connection:
+            event = ChallengeClosed(challenge_id=challenge_id, due_at=datetime(2026, 11, 30, 9, tzinfo=UTC))
+            return append(connection, [NewEvent(event, Metadata(correlation_id="test"))]).position
 
     def submission(self, challenge_id: str, team_id: UUID, user_id: UUID, name: str) -> UUID:
         """A submission that is handed in."""

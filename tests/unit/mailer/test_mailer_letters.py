@@ -3,13 +3,14 @@ from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mailer.facts import Facts, Failure, Score, score_line
+from services.mailer.facts import Closing, Facts, Failure, Score, score_line
 from services.mailer.letters import Letters, UnwritableAddressError, address_of, compose, domain_of
 from services.mailer.reactions import Kind
 from services.mailer.tracebacks import one_line
@@ -173,7 +174,7 @@ def test_every_line_of_a_mail_fits_what_mail_servers_carry(traceback: str) -> No
 
 def test_nothing_in_a_mail_is_fetched_from_elsewhere() -> None:
     for kind in Kind:
-        said = facts(scores=(Score("acc", "1", ""),), failure=failure(traceback="x"))
+        said = closed() if kind is Kind.CHALLENGE_CLOSED else facts(scores=(Score("acc", "1", ""),), failure=failure(traceback="x"))
         tags = Tags(text_of(sent(kind, said), "html"))
         assert not {"img", "link", "script", "iframe", "style"} & set(tags.tags)
         assert "src" not in tags.attributes
@@ -206,3 +207,33 @@ def test_a_score_is_printed_as_its_metric_wants_and_a_missing_one_in_a_word() ->
     assert score_line("nll", 0.5678, metric) == Score("nll", "0.57", "lower is better")
     assert score_line("nll", None, metric).value == "none"
     assert score_line("new", 0.123456, None) == Score("new", "0.1235", "")
+
+
+def closed(challenge: str = "Iris") -> Facts:
+    return Facts(
+        cause=CAUSE,
+        name="Ada",
+        email="ada@example.org",
+        challenge=one_line(challenge),
+        challenge_url="http://127.0.0.1:8700/challenges/iris",
+        closing=Closing(4711, "ab" * 32, NOW),
+    )
+
+
+def test_the_end_of_a_challenge_is_told_with_the_ledgers_hash_and_without_a_submission() -> None:
+    message = sent(Kind.CHALLENGE_CLOSED, closed())
+    assert message["subject"] == "Iris has closed"
+    for subtype in ("plain", "html"):
+        said = text_of(message, subtype)
+        assert "4711" in said
+        assert "ab" * 32 in said
+        assert "2026-11-22 14:05:00 UTC" in said
+        assert "/challenges/iris" in said
+        assert "/submissions/" not in said
+    assert "None" not in message.as_string()
+
+
+def test_every_kind_of_mail_has_its_rule_for_a_crash_and_the_operators_can_read_it() -> None:
+    written = (Path(__file__).parents[3] / "docs/operations.md").read_text()
+    for kind in Kind:
+        assert f"| `{kind}` | {kind.after_crash.value} |" in written
