@@ -44,6 +44,16 @@ class BusSettings(PalioSettings):
     amqp_heartbeat_s: int = Field(6, ge=2, description="Heartbeat in seconds: a frozen peer is noticed after about three.")
 
 
+class FollowerSettings(PalioSettings):
+    """How a service keeps up with the ledger."""
+
+    ledger_look_s: float = Field(
+        5.0,
+        gt=0,
+        description="Seconds after which the ledger is looked at though no message has come: what a lost message delays.",
+    )
+
+
 class StoreSettings(PalioSettings):
     """How a service reaches the object store: with its own key."""
 
@@ -146,13 +156,13 @@ class ScorerSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettin
     score_time_limit_s: int = Field(120, gt=0, description="Seconds that scoring one submission may take.")
 
 
-class LeaderboardSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettings, PublicSettings):
+class LeaderboardSettings(ServiceSettings, DatabaseSettings, BusSettings, FollowerSettings, StoreSettings, PublicSettings):
     """The read API."""
 
     read_wait_s: float = Field(5.0, gt=0, description="Longest that a read with `Palio-Position` waits for the projection.")
 
 
-class MailerSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettings, PublicSettings):
+class MailerSettings(ServiceSettings, DatabaseSettings, BusSettings, FollowerSettings, StoreSettings, PublicSettings):
     """Which mail an event causes, and its delivery."""
 
     smtp_host: str = Field("127.0.0.1", description="Mail server.")

@@ -53,11 +53,14 @@ def main() -> None:
     async def project() -> None:
         doorbell = Doorbell(projection)
         await doorbell.ring()
-        connection = await connect(settings, "leaderboard")
-        async with connection:
-            await hear_telemetry(connection, Service.LEADERBOARD, (QUEUE_KEY, LOG_KEY), live.hear)
-            readiness.clear("start")
-            await Consumer(connection, event_queue(Service.LEADERBOARD), doorbell.handle, readiness, prefetch=50).run()
+        async with asyncio.TaskGroup() as tasks:
+            # Also while the broker is away.
+            tasks.create_task(doorbell.look_every(settings.ledger_look_s))
+            connection = await connect(settings, "leaderboard")
+            async with connection:
+                await hear_telemetry(connection, Service.LEADERBOARD, (QUEUE_KEY, LOG_KEY), live.hear)
+                readiness.clear("start")
+                await Consumer(connection, event_queue(Service.LEADERBOARD), doorbell.handle, readiness, prefetch=50).run()
 
     app = make_app(Context(settings, engine, Store(settings), changes, live), readiness, lifespan)
     run_http_service(app, settings.http_host, settings.http_port)

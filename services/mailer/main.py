@@ -2,8 +2,6 @@
 
 import asyncio
 
-from aio_pika.abc import AbstractIncomingMessage
-
 from services.mailer.delivery import Delivery
 from services.mailer.facts import FactFinder
 from services.mailer.letters import Letters, domain_of
@@ -30,7 +28,7 @@ def main() -> None:
     readiness = Readiness()
     readiness.blocked("start", "connecting")
     engine = make_engine(settings)
-    doorbell = Doorbell(Projection(SCHEMA, engine, HANDLERS, readiness))
+    projection = Projection(SCHEMA, engine, HANDLERS, readiness)
 
     async def mail() -> None:
         delivery = Delivery(
@@ -40,17 +38,17 @@ def main() -> None:
             MailServer(settings),
             settings.mail_from,
         )
-
-        async def take_in(message: AbstractIncomingMessage) -> None:
-            await doorbell.handle(message)
-            delivery.ring()
+        doorbell = Doorbell(projection, delivery.ring)
 
         # Before anything is sent: an outbox that is made again learns from MailSent what has been sent already.
         await doorbell.ring()
-        connection = await connect(settings, "mailer")
-        async with connection, asyncio.TaskGroup() as tasks:
-            tasks.create_task(Consumer(connection, event_queue(Service.MAILER), take_in, readiness).run())
+        async with asyncio.TaskGroup() as tasks:
+            # Also while the broker is away.
+            tasks.create_task(doorbell.look_every(settings.ledger_look_s))
             tasks.create_task(delivery.run())
-            readiness.clear("start")
+            connection = await connect(settings, "mailer")
+            async with connection:
+                readiness.clear("start")
+                await Consumer(connection, event_queue(Service.MAILER), doorbell.handle, readiness).run()
 
     run_bus_service(settings, readiness, mail)

@@ -17,10 +17,11 @@ from services.orchestrator.run import Decision, Run, SenselessReportError, decid
 from services.orchestrator.runs import Answer, Question, decide_and_append_all
 from services.orchestrator.scheduler import Scheduler
 from shared.bus.consumer import RejectedError, TransientError
+from shared.bus.received import read_event
 from shared.bus.reports import REPORT, AnyReport
 from shared.bus.telemetry import Commander
 from shared.bus.topology import TRAINER_USER_PREFIX
-from shared.events import Outcome, RecordedEvent, SubmissionWithdrawn, TrainingFinished
+from shared.events import Outcome, SubmissionWithdrawn, TrainingFinished
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -31,16 +32,15 @@ REPORTS = Counter("palio_reports_total", "Trainers' reports, by what followed fr
 class EventConsumer:
     """Hears that something happened: looks whose turn it is, and tells trainers of runs that are over."""
 
-    def __init__(self, scheduler: Scheduler, commander: Commander) -> None:
+    def __init__(self, engine: Engine, scheduler: Scheduler, commander: Commander) -> None:
+        self._engine = engine
         self._scheduler = scheduler
         self._commander = commander
 
     async def handle(self, message: AbstractIncomingMessage) -> None:
-        """Raises `RejectedError` for what is not an event."""
-        try:
-            recorded = RecordedEvent.from_cloudevent(message.body)
-        except ValueError as error:
-            raise RejectedError(str(error)) from error
+        """Raises what `read_event` does."""
+        # A run that ended only in a ledger that is no more goes on, and nobody waits for a position that is never reached.
+        recorded = await read_event(self._engine, message)
         event = recorded.event()
         if isinstance(event, SubmissionWithdrawn) or (
             isinstance(event, TrainingFinished) and event.outcome is not Outcome.TRAINED

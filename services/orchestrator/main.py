@@ -51,7 +51,7 @@ def main() -> None:
             scheduler = Scheduler(engine, projection, trainers, lost, readiness)
             state.append(scheduler.state)
             await hear_telemetry(connection, Service.ORCHESTRATOR, (HEARTBEAT_KEY,), trainers.hear)
-            events = EventConsumer(scheduler, await Commander.open(connection))
+            events = EventConsumer(engine, scheduler, await Commander.open(connection))
             reports = ReportConsumer(engine, settings.max_attempts, scheduler)
             tasks.create_task(scheduler.run(await Whisperer.open(connection, ORCHESTRATOR_KEYS)))
             queues = {event_queue(Service.ORCHESTRATOR): (events.handle, EVENTS_AT_ONCE)}

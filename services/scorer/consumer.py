@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from services.scorer.preparation import ProblemPreparer
 from services.scorer.scoring import RunScorer
 from shared.bus.consumer import RejectedError
+from shared.bus.received import read_event
 from shared.events import Event, Outcome, ProblemPrepared, ProblemPublished, RecordedEvent, SubmissionUploaded, TrainingFinished
 from shared.faults import fault_point
 from shared.ledger import NewEvent, append_once, derived_id, read_stream
@@ -34,11 +35,8 @@ class ScorerConsumer:
         self._scoring = asyncio.Semaphore(scores_at_once)
 
     async def handle(self, message: AbstractIncomingMessage) -> None:
-        """Raises `RejectedError` for what is not an event."""
-        try:
-            recorded = RecordedEvent.from_cloudevent(message.body)
-        except ValueError as error:
-            raise RejectedError(str(error)) from error
+        """Raises what `read_event` does."""
+        recorded = await read_event(self._engine, message)
         event = recorded.event()
         with bind_log_context(correlation_id=recorded.metadata.correlation_id):
             if isinstance(event, ProblemPublished):

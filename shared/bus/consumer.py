@@ -4,6 +4,7 @@
 - It raised `RejectedError`: the message can never be handled. Publish it to the dead letters with the reason, confirmed, then
   acknowledge; a death between the two leaves a copy more there, never one less.
 - It raised `UnknownTypeError`: an event of a later release that is none of this one's business. Count, acknowledge.
+- It raised `ForeignEventError`: an event of the ledger as it was before a backup was restored. Count, log, acknowledge.
 - It raised `NewerVersionError`: a known event that this release can't read. Skipping would lose it, so this consumer stays
   at it, with a red health check that says "upgrade this service".
 - It raised one of `TRANSIENT`, or this host is out of disk or memory: a server is away. Wait, longer each time, and handle the same message again, without giving it back:
@@ -48,6 +49,10 @@ Handler = Callable[[AbstractIncomingMessage], Awaitable[None]]
 
 class RejectedError(Exception):
     """This message can never be handled; the text is the reason that operators read."""
+
+
+class ForeignEventError(Exception):
+    """An event that the ledger does not hold: it is of one that is no more, and nothing follows from it."""
 
 
 class TransientError(Exception):
@@ -144,6 +149,9 @@ class Consumer:
                 settled = await self._settle(message, "dead", str(error))
             except UnknownTypeError:
                 settled = await self._settle(message, "unknown")
+            except ForeignEventError as error:
+                log.warning("foreign_event", queue=self._queue, reason=str(error))
+                settled = await self._settle(message, "foreign")
             except Exception as error:
                 if worth_waiting_for(error):
                     self._wait_for(error, pause_s)

@@ -8,7 +8,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection
 
-from shared.bus.consumer import MAX_TRIES, Consumer, RejectedError, TransientError
+from shared.bus.consumer import MAX_TRIES, Consumer, ForeignEventError, RejectedError, TransientError
 from shared.bus.topology import DEAD_LETTERS, EVENTS, event_queue
 from shared.events import NewerVersionError, Service, UnknownTypeError
 from shared.telemetry import Readiness
@@ -113,17 +113,18 @@ async def test_a_server_that_is_away_is_waited_for_in_place_and_shown(
     assert [bool(obstacles) for obstacles in shown] == [False, True, True, True]
 
 
-async def test_an_event_of_a_later_release_is_passed_over(
-    operator: AbstractRobustConnection, dead_letters: AbstractQueue, amqp_url: Callable[[str], str]
+@pytest.mark.parametrize("error", [UnknownTypeError("TeamDissolved"), ForeignEventError("of a ledger that is no more")])
+async def test_an_event_of_a_later_release_or_of_another_ledger_is_passed_over(
+    operator: AbstractRobustConnection, dead_letters: AbstractQueue, amqp_url: Callable[[str], str], error: Exception
 ) -> None:
     second = asyncio.Event()
 
     async def handle(message: AbstractIncomingMessage) -> None:
-        if message.body == b"from the future":
-            raise UnknownTypeError("TeamDissolved")
+        if message.body == b"from elsewhere":
+            raise error
         second.set()
 
-    await publish(operator, b"from the future", b"known")
+    await publish(operator, b"from elsewhere", b"known")
     async with consuming(amqp_url, handle):
         await second.wait()
     assert await dead_letters.get(fail=False, no_ack=True) is None

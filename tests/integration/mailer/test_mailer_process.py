@@ -126,6 +126,14 @@ async def test_an_event_on_the_bus_becomes_a_mail_and_sigterm_ends_the_mailer_cl
             assert await process.wait() == 0
 
 
+async def test_an_event_of_which_no_message_ever_comes_becomes_a_mail_all_the_same(
+    world: World, server: MailServer, starter: UUID, environment: dict[str, str]
+) -> None:
+    async with running_mailer({**environment, "PALIO_LEDGER_LOOK_S": "0.2"}):
+        world.scored(starter, "iris", acc=0.5)
+        assert (await server.next_mail())["subject"] == 'Iris: "starter" is scored'
+
+
 async def test_what_happened_while_the_mailer_was_down_is_mailed_when_it_comes_back(
     world: World, server: MailServer, starter: UUID, environment: dict[str, str]
 ) -> None:

@@ -1,6 +1,7 @@
 """The orchestrator on a real ledger: each fact once, whoever says it how often."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from types import SimpleNamespace
 from uuid import UUID, uuid4
@@ -9,13 +10,13 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from services.orchestrator import runs
-from services.orchestrator.consumer import ReportConsumer
+from services.orchestrator.consumer import EventConsumer, ReportConsumer
 from services.orchestrator.jobs import HANDLERS
 from services.orchestrator.lost import LostWork
 from services.orchestrator.release import release
 from services.orchestrator.scheduler import Scheduler
 from services.orchestrator.trainers import Trainers
-from shared.bus.consumer import RejectedError
+from shared.bus.consumer import ForeignEventError, RejectedError
 from shared.bus.reports import FailedReport, FoldTrainedReport, StartedReport
 from shared.events import (
     FoldUsage,
@@ -209,3 +210,32 @@ def test_a_submission_to_a_problem_that_is_not_prepared_is_not_requested(engine_
         append(connection, [NewEvent(golden("SubmissionUploaded"), METADATA)])
     project(orchestrator)
     assert release(orchestrator, "default", 1) == 0
+
+
+async def test_an_event_of_a_ledger_that_is_no_more_ends_no_run_and_blocks_no_queue(run_id: UUID, orchestrator: Engine) -> None:
+    """After a restore: its position is never reached, and what ended there goes on here."""
+
+    class Commander:
+        """Tells trainers."""
+
+        async def end_run(self, ended: UUID) -> None:
+            raise AssertionError(f"run {ended} goes on")
+
+    withdrawn = golden("SubmissionWithdrawn").model_copy(update={"run_id": run_id})
+    before = dataclasses.replace(
+        events(orchestrator)[-1],
+        id=uuid4(),
+        position=10**6,
+        epoch=0,
+        type="SubmissionWithdrawn",
+        schema_version=1,
+        data=withdrawn.model_dump(mode="json"),
+    )
+    trainers = Trainers()
+    lost = LostWork(orchestrator, trainers, nothing_ready, max_attempts=3, lost_after_s=60)
+    scheduler = Scheduler(
+        orchestrator, Projection("orchestrator", orchestrator, HANDLERS, Readiness()), trainers, lost, Readiness()
+    )
+    consumer = EventConsumer(orchestrator, scheduler, Commander())  # type: ignore[arg-type]
+    with pytest.raises(ForeignEventError):
+        await asyncio.wait_for(consumer.handle(SimpleNamespace(body=before.to_cloudevent())), 30)  # type: ignore[arg-type]

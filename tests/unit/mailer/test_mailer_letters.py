@@ -174,7 +174,9 @@ def test_every_line_of_a_mail_fits_what_mail_servers_carry(traceback: str) -> No
 
 def test_nothing_in_a_mail_is_fetched_from_elsewhere() -> None:
     for kind in Kind:
-        said = closed() if kind is Kind.CHALLENGE_CLOSED else facts(scores=(Score("acc", "1", ""),), failure=failure(traceback="x"))
+        said = (
+            closed() if kind is Kind.CHALLENGE_CLOSED else facts(scores=(Score("acc", "1", ""),), failure=failure(traceback="x"))
+        )
         tags = Tags(text_of(sent(kind, said), "html"))
         assert not {"img", "link", "script", "iframe", "style"} & set(tags.tags)
         assert "src" not in tags.attributes
