@@ -128,6 +128,17 @@ class OrchestratorSettings(ServiceSettings, DatabaseSettings, BusSettings):
         description="Seconds after which a request that no queue and no living trainer holds is made again; three heartbeats of the"
         " pool's trainers at least.",
     )
+    unprepared_after_s: float = Field(
+        7_200,
+        gt=0,
+        description="Seconds after which the scorer is asked again for a published problem of which nothing came; above what it may"
+        " take: three times `PALIO_BUILD_TIME_LIMIT_S` and `PALIO_PREPARE_TIME_LIMIT_S`.",
+    )
+    unscored_after_s: float = Field(
+        900,
+        gt=0,
+        description="Seconds after which the scorer is asked again for a trained run's score; well above `PALIO_SCORE_TIME_LIMIT_S`.",
+    )
 
 
 class TrainerSettings(ServiceSettings, BusSettings, StoreSettings, CacheSettings, SandboxSettings):

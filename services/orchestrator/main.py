@@ -1,13 +1,15 @@
 """Puts the orchestrator together and runs it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
-from aio_pika.abc import AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractRobustConnection
 
 from services.orchestrator.consumer import EventConsumer, ReportConsumer
 from services.orchestrator.jobs import HANDLERS
 from services.orchestrator.lost import LostWork, ReadyMessages
+from services.orchestrator.reminders import QueueState, Reminders
 from services.orchestrator.scheduler import Scheduler
 from services.orchestrator.trainers import Trainers
 from shared.bus.connection import connect
@@ -48,7 +50,14 @@ def main() -> None:
                 max_attempts=settings.max_attempts,
                 lost_after_s=settings.lost_after_s,
             )
-            scheduler = Scheduler(engine, projection, trainers, lost, readiness)
+            reminders = Reminders(
+                engine,
+                await scorers_queue(connection),
+                idle_after_s=settings.lost_after_s,
+                unprepared_after_s=settings.unprepared_after_s,
+                unscored_after_s=settings.unscored_after_s,
+            )
+            scheduler = Scheduler(engine, projection, trainers, (lost.look, reminders.look), readiness)
             state.append(scheduler.state)
             await hear_telemetry(connection, Service.ORCHESTRATOR, (HEARTBEAT_KEY,), trainers.hear)
             events = EventConsumer(engine, scheduler, await Commander.open(connection))
@@ -71,7 +80,18 @@ async def ready_messages(connection: AbstractRobustConnection) -> ReadyMessages:
     channel = await connection.channel()
 
     async def ready(pool: str) -> int:
-        queue = await channel.declare_queue(trainer_queue(pool), passive=True)
-        return int(queue.declaration_result.message_count or 0)
+        return (await _state_of(channel, trainer_queue(pool))).ready
 
     return ready
+
+
+async def scorers_queue(connection: AbstractRobustConnection) -> Callable[[], Awaitable[QueueState]]:
+    """Asks the broker how the scorers' queue stands."""
+    channel = await connection.channel()
+    return partial(_state_of, channel, event_queue(Service.SCORER))
+
+
+async def _state_of(channel: AbstractChannel, name: str) -> QueueState:
+    queue = await channel.declare_queue(name, passive=True)
+    said = queue.declaration_result
+    return QueueState(int(said.message_count or 0), int(said.consumer_count or 0))

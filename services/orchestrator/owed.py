@@ -1,7 +1,8 @@
 """What the scorer owes: published problems of which nothing came yet, and trained runs without a score. Tables of the projection."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -20,43 +21,49 @@ from shared.events import (
 
 
 @dataclass(frozen=True)
-class Owed:
-    """Something that was asked for, `attempt` times again, the last time at `asked_at`."""
-
-    asked_at: datetime
-    attempt: int
-
-    def again_at(self, after_s: float) -> datetime:
-        """When it is to be asked for again: twice as long after each time that did not help."""
-        return self.asked_at + timedelta(seconds=after_s * 2**self.attempt)
-
-
-@dataclass(frozen=True)
-class OwedPreparation(Owed):
-    """A published version of a problem."""
+class OwedPreparation:
+    """A published version of a problem, asked for again `attempt` times."""
 
     problem_id: str
     version: int
+    attempt: int
 
 
 @dataclass(frozen=True)
-class OwedScore(Owed):
-    """A trained run."""
+class OwedScore:
+    """A trained run, asked for again `attempt` times."""
 
     run_id: UUID
     submission_id: UUID
+    attempt: int
 
 
-def owed_preparations(connection: Connection) -> list[OwedPreparation]:
-    """All, those that were asked for longest ago first."""
-    rows = connection.execute(text("SELECT asked_at, attempt, problem_id, version FROM owed_preparations ORDER BY asked_at"))
-    return [OwedPreparation(**row._mapping) for row in rows]  # noqa: SLF001  (SQLAlchemy's public name)
+#: So many in one look; the rest come with the next.
+_FIRST_ONES = "ORDER BY asked_at LIMIT 100"
+#: Twice as long after each time that did not help.
+_IS_DUE = "asked_at + make_interval(secs => :after_s * 2 ^ attempt) <= :now"
 
 
-def owed_scores(connection: Connection) -> list[OwedScore]:
-    """All, those that were asked for longest ago first."""
-    rows = connection.execute(text("SELECT asked_at, attempt, run_id, submission_id FROM owed_scores ORDER BY asked_at"))
-    return [OwedScore(**row._mapping) for row in rows]  # noqa: SLF001  (SQLAlchemy's public name)
+def due_preparations(connection: Connection, now: datetime, after_s: float, max_attempts: int) -> list[OwedPreparation]:
+    """What is to be asked for (again): nothing came of it for `after_s`, and then for twice, four times as long."""
+    statement = f"SELECT problem_id, version, attempt FROM owed_preparations WHERE {_IS_DUE} AND attempt < :max {_FIRST_ONES}"  # noqa: S608  (a constant)
+    rows = connection.execute(text(statement), {"now": now, "after_s": after_s, "max": max_attempts})
+    return [OwedPreparation(row.problem_id, row.version, row.attempt) for row in rows]
+
+
+def due_scores(connection: Connection, now: datetime, after_s: float, max_attempts: int) -> list[OwedScore]:
+    """The same of scores."""
+    statement = f"SELECT run_id, submission_id, attempt FROM owed_scores WHERE {_IS_DUE} AND attempt < :max {_FIRST_ONES}"  # noqa: S608  (a constant)
+    rows = connection.execute(text(statement), {"now": now, "after_s": after_s, "max": max_attempts})
+    return [OwedScore(row.run_id, row.submission_id, row.attempt) for row in rows]
+
+
+def count_given_up(
+    connection: Connection, table: Literal["owed_preparations", "owed_scores"], now: datetime, after_s: float, max_attempts: int
+) -> int:
+    """What was asked for so often that asking does not help."""
+    statement = text(f"SELECT count(*) FROM {table} WHERE {_IS_DUE} AND attempt >= :max")  # noqa: S608  (one of two tables)
+    return int(connection.execute(statement, {"now": now, "after_s": after_s, "max": max_attempts}).scalar_one())
 
 
 def when_published(connection: Connection, event: ProblemPublished, recorded: RecordedEvent) -> None:

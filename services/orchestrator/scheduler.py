@@ -7,6 +7,8 @@ by itself every second: so a ring that is lost delays by that, and slots that co
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from prometheus_client import Gauge
@@ -15,7 +17,6 @@ from sqlalchemy import Engine
 from services.orchestrator.challenge_times import record_what_has_come
 from services.orchestrator.estimate import queue_places
 from services.orchestrator.jobs import TrackedJob, mean_durations, pools_with_jobs, tracked_jobs, turns_of
-from services.orchestrator.lost import LostWork
 from services.orchestrator.release import release
 from services.orchestrator.trainers import Trainers
 from shared.bus.consumer import worth_waiting_for
@@ -25,6 +26,9 @@ from shared.ledger import Projection
 from shared.telemetry import Readiness, get_logger
 
 log = get_logger(__name__)
+
+#: Looks for something lost, and returns how much it found.
+Finder = Callable[[], Awaitable[int]]
 
 LOOK_S = 1.0
 #: Places in the queue are said at most so often: with thousands that wait they are long.
@@ -38,17 +42,21 @@ OLDEST = Gauge("palio_pool_oldest_wait_seconds", "Seconds that the oldest job th
 class Scheduler:
     """Says whose turn it is. One task runs it; others ring it."""
 
-    def __init__(self, engine: Engine, projection: Projection, trainers: Trainers, lost: LostWork, readiness: Readiness) -> None:
+    def __init__(
+        self, engine: Engine, projection: Projection, trainers: Trainers, finders: Sequence[Finder], readiness: Readiness
+    ) -> None:
+        """`finders` look for work that is lost, about once a second."""
         self._engine = engine
         self._projection = projection
         self._trainers = trainers
-        self._lost = lost
+        self._finders = finders
         self._readiness = readiness
         self._woken = asyncio.Event()
         self._moved = asyncio.Condition()
         self._position = 0
         self._told: dict[str, QueueSnapshot] = {}
         self._told_at = 0.0
+        self._searched_at = 0.0
         self._pools: dict[str, dict[str, object]] = {}
 
     def wake(self) -> None:
@@ -68,6 +76,7 @@ class Scheduler:
             try:
                 position = await asyncio.to_thread(self._take_in_and_release)
                 await self._tell(whisperer)
+                await self._search()
             except Exception as error:
                 if not worth_waiting_for(error):
                     raise
@@ -79,11 +88,18 @@ class Scheduler:
             async with self._moved:
                 self._position = position
                 self._moved.notify_all()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._woken.wait()
-            except TimeoutError:
-                await self._lost.look()
+
+    async def _search(self) -> None:
+        """Look for lost work: also when there is so much to do that nobody ever waits here."""
+        if time.monotonic() - self._searched_at < LOOK_S:
+            return
+        self._searched_at = time.monotonic()
+        found = [await find() for find in self._finders]
+        if any(found):
+            self.wake()
 
     def state(self) -> bytes:
         """Every pool's backlog and capacity as JSON, for a scaler."""

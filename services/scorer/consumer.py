@@ -6,7 +6,9 @@ with the same derived id changes nothing.
 """
 
 import asyncio
+from collections.abc import Callable
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from aio_pika.abc import AbstractIncomingMessage
 from sqlalchemy import Connection, Engine
@@ -15,13 +17,26 @@ from services.scorer.preparation import ProblemPreparer
 from services.scorer.scoring import RunScorer
 from shared.bus.consumer import RejectedError
 from shared.bus.received import read_event
-from shared.events import Event, Outcome, ProblemPrepared, ProblemPublished, RecordedEvent, SubmissionUploaded, TrainingFinished
+from shared.events import (
+    Event,
+    Outcome,
+    PreparationRequested,
+    ProblemPrepared,
+    ProblemPublished,
+    RecordedEvent,
+    ScoringRequested,
+    SubmissionUploaded,
+    TrainingFinished,
+)
 from shared.faults import fault_point
 from shared.ledger import NewEvent, append_once, derived_id, read_stream
 from shared.prepared_problems import find_prepared
 from shared.telemetry import bind_log_context, get_logger
 
 log = get_logger(__name__)
+
+#: The orchestrator's, for what it takes for forgotten.
+_ASKED_AGAIN = frozenset({PreparationRequested.__name__, ScoringRequested.__name__})
 
 
 class ScorerConsumer:
@@ -33,35 +48,61 @@ class ScorerConsumer:
         self._scorer = scorer
         self._preparing = asyncio.Semaphore(1)
         self._scoring = asyncio.Semaphore(scores_at_once)
+        #: What is under way here, or waits here for its turn.
+        self._at_it: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, message: AbstractIncomingMessage) -> None:
-        """Raises what `read_event` does."""
+        """Raises what `read_event` does, and `RejectedError` for a request for what the ledger does not hold."""
         recorded = await read_event(self._engine, message)
         event = recorded.event()
         with bind_log_context(correlation_id=recorded.metadata.correlation_id):
-            if isinstance(event, ProblemPublished):
-                async with self._preparing:
-                    await asyncio.to_thread(self.when_problem_published, event, recorded)
-            elif isinstance(event, TrainingFinished) and event.outcome is Outcome.TRAINED:
-                async with self._scoring:
-                    await asyncio.to_thread(self.when_trained, event, recorded)
+            match event:
+                case ProblemPublished() | PreparationRequested():
+                    await self._once(f"problem {event.problem_id} {event.version}", self._preparing, self.prepare, recorded)
+                case TrainingFinished(outcome=Outcome.TRAINED) | ScoringRequested():
+                    await self._once(f"run {event.run_id}", self._scoring, self.score, recorded)
 
-    def when_problem_published(self, published: ProblemPublished, recorded: RecordedEvent) -> None:
+    async def _once(
+        self, what: str, turns: asyncio.Semaphore, work: Callable[[RecordedEvent], None], recorded: RecordedEvent
+    ) -> None:
+        """Do it, but not twice at the same time in this process.
+
+        Asked again for what it is at, it has nothing to do: the message that began it is not acknowledged yet, and comes again if
+        this process dies. A message that came a second time waits, and then finds the result. Another scorer may be at the same:
+        then one of the two results is recorded, and building environments goes by turns anyway.
+        """
+        under_way = self._at_it.setdefault(what, asyncio.Lock())
+        if under_way.locked() and recorded.type in _ASKED_AGAIN:
+            log.info("at_it_already", what=what)
+            return
+        async with under_way, turns:
+            await asyncio.to_thread(work, recorded)
+
+    def prepare(self, recorded: RecordedEvent) -> None:
         """Prepare a version of a problem, once: what came of it has an id made from problem and version."""
-        event_id = derived_id("problem", published.problem_id, published.version, "preparation")
+        asked = recorded.event()
+        if not isinstance(asked, ProblemPublished | PreparationRequested):
+            raise TypeError(f"{recorded.type} asks for no preparation")
+        event_id = derived_id("problem", asked.problem_id, asked.version, "preparation")
         with self._engine.connect() as connection:
-            known = any(each.id == event_id for each in read_stream(connection, published.stream))
-        if not known:
-            # Minutes of work: worth a look whether it is needed.
-            self._append(self._preparer.prepare(published), recorded, event_id)
+            stream = read_stream(connection, asked.stream)
+        if any(each.id == event_id for each in stream):
+            return
+        self._append(self._preparer.prepare(_published(stream, asked.version)), recorded, event_id)
 
-    def when_trained(self, finished: TrainingFinished, recorded: RecordedEvent) -> None:
+    def score(self, recorded: RecordedEvent) -> None:
         """Score a run, once."""
+        asked = recorded.event()
+        if not isinstance(asked, TrainingFinished | ScoringRequested):
+            raise TypeError(f"{recorded.type} asks for no score")
+        event_id = derived_id(asked.run_id, "score")
         with self._engine.connect() as connection:
+            if any(each.id == event_id for each in read_stream(connection, f"score-{asked.run_id}")):
+                return
+            finished = asked if isinstance(asked, TrainingFinished) else _finished(connection, asked)
             submission, prepared = _what_was_trained(connection, finished)
         with bind_log_context(submission_id=str(finished.submission_id), run_id=str(finished.run_id)):
-            event = self._scorer.score(finished, submission, prepared)
-            self._append(event, recorded, derived_id(finished.run_id, "score"))
+            self._append(self._scorer.score(finished, submission, prepared), recorded, event_id)
 
     def _append(self, event: Event, cause: RecordedEvent, event_id: UUID) -> None:
         new = NewEvent(event, cause.metadata.caused_by(cause), id=event_id)
@@ -69,6 +110,22 @@ class ScorerConsumer:
         appended = append_once(self._engine, [new])
         fault_point("scorer", "recorded")
         log.info("recorded", type=type(event).__name__, first_time=appended)
+
+
+def _published(stream: list[RecordedEvent], version: int) -> ProblemPublished:
+    for recorded in stream:
+        event = recorded.event()
+        if isinstance(event, ProblemPublished) and event.version == version:
+            return event
+    raise RejectedError(f"version {version} of this problem was never published")
+
+
+def _finished(connection: Connection, asked: ScoringRequested) -> TrainingFinished:
+    for recorded in read_stream(connection, f"run-{asked.run_id}"):
+        event = recorded.event()
+        if isinstance(event, TrainingFinished) and event.outcome is Outcome.TRAINED:
+            return event
+    raise RejectedError(f"run {asked.run_id} is not trained")
 
 
 def _what_was_trained(connection: Connection, finished: TrainingFinished) -> tuple[SubmissionUploaded, ProblemPrepared]:

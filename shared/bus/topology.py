@@ -170,8 +170,8 @@ def _permissions(user: str, pools: Sequence[str]) -> dict[str, str]:
     readable = [event_queue(Service(user))]
     writable = [DEAD_LETTERS]
     if user == Service.ORCHESTRATOR:
-        # The pools' queues only to see how much waits in them: their messages it could read as events as well.
-        readable += [REPORTS_QUEUE, *(trainer_queue(pool) for pool in pools)]
+        # The pools' and the scorer's queues only to see how much waits in them: their messages it could read as events as well.
+        readable += [REPORTS_QUEUE, event_queue(Service.SCORER), *(trainer_queue(pool) for pool in pools)]
         writable += [CONTROL, TELEMETRY]
     if user not in TELEMETRY_READERS:
         return {"configure": "^$", "write": _names(*writable), "read": _names(*readable)}

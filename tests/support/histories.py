@@ -3,6 +3,7 @@
 Everything is really decided, recorded and projected; only the predictions and scores are made up.
 """
 
+import asyncio
 import io
 import secrets
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from services.mailer.reactions import READ_MODEL as MAILER
 from services.orchestrator.challenge_times import record_what_has_come
 from services.orchestrator.jobs import READ_MODEL as ORCHESTRATOR
 from services.orchestrator.release import release
+from services.orchestrator.reminders import QueueState, Reminders
 from services.orchestrator.run import decide
 from services.orchestrator.runs import decide_and_append
 from shared.artefacts import Store
@@ -110,6 +112,16 @@ class History:
         """The orchestrator says which times of challenges have come."""
         self.projection(ORCHESTRATOR).catch_up()
         record_what_has_come(self.orchestrator)
+
+    def ask_again(self) -> None:
+        """The orchestrator takes everything that the scorer owes for forgotten."""
+
+        async def idle() -> QueueState:
+            return QueueState(ready=0, consumers=1)
+
+        self.projection(ORCHESTRATOR).catch_up()
+        reminders = Reminders(self.orchestrator, idle, idle_after_s=0, unprepared_after_s=0.001, unscored_after_s=0.001)
+        asyncio.run(reminders.look())
 
     def withdraw(self, submission: Submission) -> None:
         """Take it back; refused once its training is over."""

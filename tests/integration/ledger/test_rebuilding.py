@@ -63,6 +63,10 @@ class Histories(RuleBasedStateMachine):
         self.history.create_challenge_that_is_over(f"over-{secrets.token_hex(6)}")
         self.history.time_passes()
 
+    @rule()
+    def ask_again(self) -> None:
+        self.history.ask_again()
+
     @rule(slots=st.integers(1, 3))
     def release(self, slots: int) -> None:
         self.history.release(slots)

@@ -58,7 +58,7 @@ async def nothing_ready(_pool: str) -> int:
 def report_consumer(engine: Engine) -> ReportConsumer:
     trainers = Trainers()
     lost = LostWork(engine, trainers, nothing_ready, max_attempts=3, lost_after_s=60)
-    scheduler = Scheduler(engine, Projection("orchestrator", engine, HANDLERS, Readiness()), trainers, lost, Readiness())
+    scheduler = Scheduler(engine, Projection("orchestrator", engine, HANDLERS, Readiness()), trainers, (lost.look,), Readiness())
     return ReportConsumer(engine, 3, scheduler)
 
 
