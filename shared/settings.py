@@ -128,6 +128,18 @@ class OrchestratorSettings(ServiceSettings, DatabaseSettings, BusSettings):
         description="Seconds after which a request that no queue and no living trainer holds is made again; three heartbeats of the"
         " pool's trainers at least.",
     )
+    overdue_after_s: float = Field(
+        900,
+        gt=0,
+        description="Seconds beyond the time limits of its folds after which a begun attempt is taken from its trainer, which hangs, and"
+        " made again. Longer than the object store may be away: uploads wait for it.",
+    )
+    silence_bound_s: float = Field(
+        1_800,
+        gt=0,
+        description="Seconds for which nothing may account for a submission that is not final; above `PALIO_UNSCORED_AFTER_S` and"
+        " `PALIO_LOST_AFTER_S`, which mend most silences. Published as `palio_silence_bound_seconds`, beside the oldest silence.",
+    )
     unprepared_after_s: float = Field(
         7_200,
         gt=0,

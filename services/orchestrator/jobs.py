@@ -77,6 +77,14 @@ def tracked_jobs(connection: Connection, pool: str) -> list[TrackedJob]:
     return [_tracked(row) for row in connection.execute(statement, {"pool": pool})]
 
 
+def requested_jobs(connection: Connection) -> list[TrackedJob]:
+    """Every job of any pool that is requested and not done."""
+    return [
+        _tracked(row)
+        for row in connection.execute(text("SELECT * FROM jobs JOIN runs USING (run_id) WHERE requested_at IS NOT NULL"))
+    ]
+
+
 def turns_of(connection: Connection, pool: str) -> Turns:
     """When whom was served."""
     statement = text("SELECT challenge_id, team_id, position FROM turns WHERE pool = :pool")

@@ -11,6 +11,7 @@ from services.orchestrator.jobs import HANDLERS
 from services.orchestrator.lost import LostWork, ReadyMessages
 from services.orchestrator.reminders import QueueState, Reminders
 from services.orchestrator.scheduler import Scheduler
+from services.orchestrator.silence import SilenceWatch
 from services.orchestrator.trainers import Trainers
 from shared.bus.connection import connect
 from shared.bus.consumer import Consumer
@@ -38,17 +39,23 @@ def main() -> None:
     engine = make_engine(settings)
     trainers = Trainers()
     projection = Projection("orchestrator", engine, HANDLERS, readiness)
-    state: list[Callable[[], bytes]] = []
+    # Empty until the broker is there.
+    pages: dict[str, Callable[[], bytes]] = {"/queue": lambda: b'{"pools": {}}', "/silence": lambda: b"{}"}
 
     async def orchestrate() -> None:
         connection = await connect(settings, "orchestrator")
         async with connection, asyncio.TaskGroup() as tasks:
+            ready = await ready_messages(connection)
             lost = LostWork(
                 engine,
                 trainers,
-                await ready_messages(connection),
+                ready,
                 max_attempts=settings.max_attempts,
                 lost_after_s=settings.lost_after_s,
+                overdue_after_s=settings.overdue_after_s,
+            )
+            silence = SilenceWatch(
+                engine, trainers, ready, overdue_after_s=settings.overdue_after_s, bound_s=settings.silence_bound_s
             )
             reminders = Reminders(
                 engine,
@@ -57,8 +64,8 @@ def main() -> None:
                 unprepared_after_s=settings.unprepared_after_s,
                 unscored_after_s=settings.unscored_after_s,
             )
-            scheduler = Scheduler(engine, projection, trainers, (lost.look, reminders.look), readiness)
-            state.append(scheduler.state)
+            scheduler = Scheduler(engine, projection, trainers, (lost.look, reminders.look, silence.look), readiness)
+            pages.update({"/queue": scheduler.state, "/silence": silence.page})
             await hear_telemetry(connection, Service.ORCHESTRATOR, (HEARTBEAT_KEY,), trainers.hear)
             events = EventConsumer(engine, scheduler, await Commander.open(connection))
             reports = ReportConsumer(engine, settings.max_attempts, scheduler)
@@ -69,10 +76,7 @@ def main() -> None:
                 tasks.create_task(Consumer(connection, queue, handler, readiness, prefetch=at_once).run())
             readiness.clear("start")
 
-    def queue_page() -> bytes:
-        return state[0]() if state else b'{"pools": {}}'
-
-    run_bus_service(settings, readiness, orchestrate, {"/queue": queue_page})
+    run_bus_service(settings, readiness, orchestrate, pages)
 
 
 async def ready_messages(connection: AbstractRobustConnection) -> ReadyMessages:

@@ -83,9 +83,10 @@ class Reminders:
         self._idle_since = self._idle_since or time.monotonic()
         if time.monotonic() - self._idle_since < self._idle_after_s:
             return 0
-        return await asyncio.to_thread(self._remind)
+        return await asyncio.to_thread(self.remind)
 
-    def _remind(self) -> int:
+    def remind(self) -> int:
+        """Ask for what is due, whatever the queue holds; returns for how much."""
         with self._engine.connect() as connection:
             now = ledger_clock(connection)
             problems = due_preparations(connection, now, self._unprepared_after_s, MAX_REQUESTS)

@@ -41,10 +41,12 @@ class Run:
     attempts: Mapping[JobKey, int] = field(default_factory=dict)
     #: Starts of each job, without those that a trainer gave up by itself.
     executions: Mapping[JobKey, frozenset[UUID]] = field(default_factory=dict)
-    #: All starts that were ever reported: a report that comes again is known.
-    known_executions: frozenset[UUID] = frozenset()
-    #: Attempts of each job that a trainer gave back, and how many of them because its machine failed.
+    #: All starts that were ever reported, with job and attempt: a report that comes again is known, and so is a late one.
+    starts: Mapping[UUID, tuple[JobKey, int]] = field(default_factory=dict)
+    #: The newest attempt of each job that came back, for whatever reason; and of those that took longer than they may.
     returned: Mapping[JobKey, int] = field(default_factory=dict)
+    overdue: Mapping[JobKey, int] = field(default_factory=dict)
+    #: How many came back because a machine failed.
     machine_failures: int = 0
     #: Folds that are, or were, jobs of their own.
     shared: frozenset[int] = frozenset()
@@ -82,8 +84,8 @@ def evolve(run: Run, event: Event) -> Run:
             changes = {"shared": run.shared | set(event.folds)}
         case TrainingStarted():
             begun = run.executions.get(event.fold, frozenset()) | {event.execution_id}
-            known = run.known_executions | {event.execution_id}
-            changes = {"executions": {**run.executions, event.fold: begun}, "known_executions": known}
+            starts = {**run.starts, event.execution_id: (event.fold, event.attempt)}
+            changes = {"executions": {**run.executions, event.fold: begun}, "starts": starts}
         case RequestReturned():
             changes = _when_returned(run, event)
         case FoldTrained():
@@ -98,6 +100,7 @@ def _when_returned(run: Run, event: RequestReturned) -> dict[str, object]:
     return {
         "executions": {**run.executions, event.fold: run.executions.get(event.fold, frozenset()) - given_up},
         "returned": {**run.returned, event.fold: event.attempt},
+        "overdue": {**run.overdue, event.fold: event.attempt} if event.reason == "overdue" else run.overdue,
         "machine_failures": run.machine_failures + (event.reason == "machine_failed"),
     }
 
@@ -113,7 +116,7 @@ class Decision:
 def decide(run: Run, report: AnyReport, reported_by_pool: str, max_attempts: int) -> list[Decision]:
     """What follows from a report; nothing from one that is late or known already. Raises `SenselessReportError`."""
     _check(run, report, reported_by_pool)
-    if run.finished is not None:
+    if run.finished is not None or _is_late(run, report):
         return []
     match report:
         case StartedReport():
@@ -177,9 +180,24 @@ def _check(run: Run, report: AnyReport, reported_by_pool: str) -> None:
         raise SenselessReportError(f"a trainer can't report {report.outcome} as a failure")
 
 
+def _is_late(run: Run, report: AnyReport) -> bool:
+    """Whether it is of an attempt that is no more.
+
+    What such an attempt trained is as good as what the next one trains, unless it took longer than it may. That it failed says
+    nothing: a trainer that was frozen, or cut off, finds its sandbox beyond its time limit.
+    """
+    if report.execution_id not in run.starts:
+        # It ended before the participant's code was let in, so nothing that happened to the attempt since can be its reason.
+        return False
+    job, attempt = run.starts[report.execution_id]
+    if isinstance(report, FailedReport):
+        return attempt <= run.returned.get(job, 0)
+    return isinstance(report, FoldTrainedReport | SlowReport) and attempt <= run.overdue.get(job, 0)
+
+
 def _when_started(run: Run, report: StartedReport, max_attempts: int) -> list[Decision]:
     begun = run.executions.get(report.shared_fold, frozenset())
-    if report.execution_id in run.known_executions:
+    if report.execution_id in run.starts:
         return []
     started = TrainingStarted(
         **_about(run),

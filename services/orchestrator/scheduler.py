@@ -76,7 +76,6 @@ class Scheduler:
             try:
                 position = await asyncio.to_thread(self._take_in_and_release)
                 await self._tell(whisperer)
-                await self._search()
             except Exception as error:
                 if not worth_waiting_for(error):
                     raise
@@ -88,6 +87,7 @@ class Scheduler:
             async with self._moved:
                 self._position = position
                 self._moved.notify_all()
+            await self._search()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._woken.wait()
@@ -97,9 +97,15 @@ class Scheduler:
         if time.monotonic() - self._searched_at < LOOK_S:
             return
         self._searched_at = time.monotonic()
-        found = [await find() for find in self._finders]
-        if any(found):
-            self.wake()
+        for find in self._finders:
+            try:
+                if await find():
+                    self.wake()
+            except Exception as error:
+                if not worth_waiting_for(error):
+                    raise
+                # The broker is away, or has no queue of some pool any more: neither holds up the others' turns.
+                log.warning("waiting", part="finding lost work", error=repr(error))
 
     def state(self) -> bytes:
         """Every pool's backlog and capacity as JSON, for a scaler."""

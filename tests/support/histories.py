@@ -3,7 +3,6 @@
 Everything is really decided, recorded and projected; only the predictions and scores are made up.
 """
 
-import asyncio
 import io
 import secrets
 from collections.abc import Callable
@@ -121,7 +120,7 @@ class History:
 
         self.projection(ORCHESTRATOR).catch_up()
         reminders = Reminders(self.orchestrator, idle, idle_after_s=0, unprepared_after_s=0.001, unscored_after_s=0.001)
-        asyncio.run(reminders.look())
+        reminders.remind()
 
     def withdraw(self, submission: Submission) -> None:
         """Take it back; refused once its training is over."""

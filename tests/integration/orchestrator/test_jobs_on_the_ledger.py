@@ -23,6 +23,7 @@ from shared.events import (
     Metadata,
     ProblemPrepared,
     RecordedEvent,
+    RequestReturned,
     SubmissionUploaded,
     SubmissionWithdrawn,
     TrainingRequested,
@@ -204,7 +205,7 @@ def lost_work(desk: Desk, trainers: Trainers, ready: int = 0) -> LostWork:
     async def ready_messages(_pool: str) -> int:
         return ready
 
-    return LostWork(desk.engine, trainers, ready_messages, max_attempts=3, lost_after_s=0.05)
+    return LostWork(desk.engine, trainers, ready_messages, max_attempts=3, lost_after_s=0.05, overdue_after_s=60)
 
 
 async def look_for_a_while(lost: LostWork, trainers: Trainers, beat: Heartbeat | None) -> int:
@@ -247,6 +248,94 @@ async def test_nothing_is_lost_before_its_trainer_had_time_to_say_that_it_holds_
     desk.release(slots=1)
     trainers = Trainers()
     assert await look_for_a_while(lost_work(desk, trainers), trainers, heartbeat(every_s=5)) == 0
+
+
+async def test_a_request_that_a_later_one_of_its_queue_has_overtaken_is_lost_however_much_is_ready(desk: Desk) -> None:
+    lost = desk.upload(uuid4())
+    desk.release(slots=1)
+    later = desk.upload(uuid4())
+    desk.release(slots=1)
+    desk.report(started(later))
+    desk.projection.catch_up()
+    trainers = Trainers()
+    beat = heartbeat(Held(run_id=run_id_of(later), fold=None))
+    assert await look_for_a_while(lost_work(desk, trainers, ready=5), trainers, beat) == 1
+    requested = [each for each in desk.release(slots=2) if isinstance(each, TrainingRequested)]
+    assert [(each.submission_id, each.attempt) for each in requested] == [(lost, 2)]
+
+
+async def test_what_came_to_a_trainer_before_a_later_one_and_is_held_is_not_lost(desk: Desk) -> None:
+    slow_to_begin = desk.upload(uuid4())
+    desk.release(slots=1)
+    later = desk.upload(uuid4())
+    desk.release(slots=1)
+    desk.report(started(later))
+    desk.projection.catch_up()
+    trainers = Trainers()
+    beat = heartbeat(*(Held(run_id=run_id_of(each), fold=None) for each in (slow_to_begin, later)))
+    assert await look_for_a_while(lost_work(desk, trainers, ready=5), trainers, beat) == 0
+
+
+async def test_what_was_requested_together_overtakes_nothing(desk: Desk) -> None:
+    _, second = desk.upload(uuid4()), desk.upload(uuid4())
+    desk.release(slots=1)
+    desk.report(started(second))
+    desk.projection.catch_up()
+    trainers = Trainers()
+    beat = heartbeat(Held(run_id=run_id_of(second), fold=None))
+    assert await look_for_a_while(lost_work(desk, trainers, ready=5), trainers, beat) == 0
+
+
+def make_older(desk: Desk, seconds: float) -> None:
+    """As if whatever is under way had been begun so much earlier."""
+    desk.projection.catch_up()
+    with desk.engine.begin() as connection:
+        statement = text("UPDATE jobs SET started_at = started_at - make_interval(secs => :seconds)")
+        connection.execute(statement, {"seconds": seconds})
+
+
+async def test_an_attempt_beyond_its_time_limits_is_taken_from_a_trainer_that_says_it_holds_it(desk: Desk) -> None:
+    submission = desk.upload(uuid4())
+    desk.release(slots=1)
+    first = started(submission)
+    desk.report(first)
+    trainers = Trainers()
+    holds = heartbeat(Held(run_id=run_id_of(submission), fold=None))
+    await trainers.hear(holds, f"trainer-{POOL}")
+    lost = lost_work(desk, trainers, ready=1)
+    # All folds may take 300 s each, one after the other, and there is a minute of room.
+    make_older(desk, N_FOLDS * 300)
+    assert await lost.look() == 0
+    make_older(desk, 61)
+    assert await lost.look() == 1
+    assert await lost.look() == 0
+    [again] = desk.release(slots=1)
+    assert isinstance(again, TrainingRequested)
+    assert again.attempt == 2
+    before = len(desk.events())
+    late = {"execution_id": first.execution_id}
+    desk.report(trained(submission, 0).model_copy(update=late))
+    assert len(desk.events()) == before, "what its trainer says now is late"
+    second = started(submission).model_copy(update={"attempt": 2})
+    desk.report(second)
+    for fold in range(N_FOLDS):
+        desk.report(trained(submission, fold).model_copy(update={"attempt": 2, "execution_id": second.execution_id}))
+    assert desk.events()[-1].type == "TrainingFinished"
+
+
+async def test_a_fold_on_its_own_may_take_the_time_of_one_fold(desk: Desk) -> None:
+    submission = desk.upload(uuid4())
+    desk.release(slots=1)
+    desk.report(started(submission))
+    desk.report(trained(submission, 0))
+    desk.report(slow(submission))
+    desk.release(slots=1)
+    desk.report(started(submission, 1))
+    make_older(desk, 361)
+    assert await lost_work(desk, Trainers(), ready=1).look() == 1
+    returned_again = desk.events()[-1].event()
+    assert isinstance(returned_again, RequestReturned)
+    assert (returned_again.fold, returned_again.reason) == (1, "overdue")
 
 
 TABLES = ("jobs", "runs", "turns", "durations", "challenges", "challenge_times", "owed_preparations", "owed_scores")

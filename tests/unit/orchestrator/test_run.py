@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.orchestrator.run import Run, SenselessReportError, decide, fold_events
+from services.orchestrator.run import Run, SenselessReportError, decide, fold_events, return_request
 from shared.bus.reports import AnyReport, FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
 from shared.events import (
     Event,
@@ -254,6 +254,58 @@ def test_machines_that_fail_three_times_end_it_as_our_fault() -> None:
     last = play([returned("machine_failed", attempt=attempt) for attempt in (1, 2, 3)])[-1]
     assert isinstance(last, TrainingFinished)
     assert last.outcome is Outcome.SYSTEM_ERROR
+
+
+def overdue(attempt: int = 1, fold: int | None = None) -> RequestReturned:
+    about = {"run_id": RUN, "submission_id": SUBMISSION, "attempt": attempt, "fold": fold}
+    return RequestReturned.model_validate({**about, "execution_id": None, "reason": "overdue"})
+
+
+def test_a_failure_in_an_attempt_that_is_no_more_says_nothing_and_what_it_trained_counts() -> None:
+    """A trainer that was frozen finds its sandbox beyond its time limit: not the team's fault."""
+    stream = play([started(), returned("redelivered"), failed(Outcome.TIME_LIMIT), trained(0)])
+    assert types(stream[1:]) == [TrainingStarted, RequestReturned, TrainingRequested, FoldTrained]
+
+
+def test_nothing_counts_of_an_attempt_that_took_longer_than_it_may() -> None:
+    again = REQUEST.model_copy(update={"attempt": 2})
+    stream = play([started(), overdue(), again, trained(0), slow(), failed(), started()])
+    assert types(stream[1:]) == [TrainingStarted, RequestReturned, TrainingRequested]
+    second = [
+        started(EXECUTIONS[1], 2),
+        *(trained(fold).model_copy(update={"execution_id": EXECUTIONS[1]}) for fold in range(N_FOLDS)),
+    ]
+    stream = play([started(), overdue(), again, *second, trained(0), failed()])
+    assert isinstance(stream[-1], TrainingFinished)
+    assert stream[-1].outcome is Outcome.TRAINED
+
+
+def test_what_fails_before_the_participants_code_is_let_in_is_never_late() -> None:
+    stream = play(
+        [started(), trained(0), returned(), failed(Outcome.SYSTEM_ERROR, 1).model_copy(update={"execution_id": uuid4()})]
+    )
+    assert isinstance(stream[-1], TrainingFinished)
+
+
+def test_an_attempt_is_given_back_as_overdue_once_and_the_third_time_is_the_last() -> None:
+    stream: list[Event] = [REQUEST]
+    for attempt, execution in enumerate(EXECUTIONS[:3], start=1):
+        stream = [*stream, *play_on(stream, started(execution, attempt))]
+        run = fold_events(stream)
+        assert run is not None
+        decided = return_request(run, None, attempt, None, "overdue", MAX_ATTEMPTS)
+        stream += [each.event for each in decided]
+        run = fold_events(stream)
+        assert run is not None
+        assert return_request(run, None, attempt, None, "overdue", MAX_ATTEMPTS) == [] or run.finished
+        stream.append(REQUEST.model_copy(update={"attempt": attempt + 1}))
+    assert types(stream)[-2] is TrainingFinished
+
+
+def play_on(stream: list[Event], report: AnyReport) -> list[Event]:
+    run = fold_events(stream)
+    assert run is not None
+    return [each.event for each in decide(run, report, "default", MAX_ATTEMPTS)]
 
 
 @given(reports)
