@@ -13,11 +13,16 @@ from uuid import UUID
 from prometheus_client import Counter, Gauge
 from sqlalchemy import Connection, Engine, text
 
+from services.mailer.silence import drop_if_off, silence_of
 from shared.events import MailSent, Metadata, RecordedEvent
 from shared.ledger import DuplicateEventError, NewEvent, append, derived_id
+from shared.telemetry import get_logger
+
+log = get_logger(__name__)
 
 MAILS = Counter("palio_mails_total", "Mails, by kind and what became of them", ["kind", "result"])
 WAITING = Gauge("palio_mails_waiting", "Mails that are to be sent")
+OFF = Gauge("palio_mail_off", "1 while an operator, or a restore, has turned mail off: mails are dropped")
 
 #: A claim on a mail lasts for so many times what a conversation about it may take, so it is outlived only by the dead.
 CLAIM_FACTOR = 2
@@ -36,7 +41,7 @@ TAKE = text("""
         message_id = coalesce(message_id, '<' || mail_id || '@' || :message_domain || '>')
     WHERE mail_id = (
         SELECT mail_id FROM outbox
-        WHERE state IN ('pending', 'sending') AND next_attempt_at <= now()
+        WHERE state IN ('pending', 'sending') AND next_attempt_at <= now() AND NOT EXISTS (SELECT FROM silence)
         ORDER BY next_attempt_at, caused_at_position LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING mail_id, kind, user_id, submission_id, challenge_id, caused_by, caused_at_position, message_id, attempts,
@@ -93,9 +98,13 @@ class Outbox:
         self._message_domain = message_domain
 
     def seconds_to_next(self) -> float | None:
-        """Until the next mail is due, 0 or less if one is; None if none waits."""
-        with self._engine.connect() as connection:
+        """Until the next mail is due, 0 or less if one is; None if none waits. While mail is off, what waits is dropped first."""
+        with self._engine.begin() as connection:
+            silence = silence_of(connection)
+            if silence is not None and (dropped := drop_if_off(connection)):
+                log.warning("mail_is_off", dropped=dropped, since=silence.since.isoformat(), reason=silence.reason)
             row = connection.execute(SECONDS_TO_NEXT).one()
+        OFF.set(silence is not None)
         WAITING.set(row.n_waiting)
         return None if row.seconds is None else float(row.seconds)
 

@@ -214,4 +214,11 @@ HANDLERS: Handlers = {
 
 #: How a mail's sending stands is written by the sender, and stays as it is when the outbox is made anew: none is sent again.
 SENDING = OwnColumns("mail_id", ("state", "attempts", "next_attempt_at", "last_error", "sent_at", "message_id"))
-READ_MODEL = ReadModel(SCHEMA, Path(__file__).parent / "migrations", HANDLERS, own_columns={"outbox": SENDING})
+READ_MODEL = ReadModel(
+    SCHEMA,
+    Path(__file__).parent / "migrations",
+    HANDLERS,
+    own_columns={"outbox": SENDING},
+    # Whether mail is off is an operator's to say.
+    own_tables=frozenset({"silence"}),
+)

@@ -11,8 +11,10 @@ from uuid import UUID
 import aio_pika
 import httpx
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
+from palio.cli import main
 from shared.bus.topology import EVENTS, event_queue
 from shared.events import Service
 from shared.ledger import head_position, read_after
@@ -191,3 +193,38 @@ async def test_a_mailer_without_a_mail_server_is_ready_and_goes_on_taking_in_eve
         await until(are_both_waiting)
         assert (await probe(environment, "/readyz")).status_code == 200
         assert "palio_mail_server_up 0.0" in (await probe(environment, "/metrics")).text
+
+
+async def test_while_mail_is_off_mails_are_dropped_with_the_reason_and_what_comes_after_it_is_sent(
+    world: World,
+    server: MailServer,
+    starter: UUID,
+    ada: UUID,
+    environment: dict[str, str],
+    owner: Engine,
+    owner_database_url: str,
+    publish_newest: Callable[[], Awaitable[None]],
+) -> None:
+    def palio_mail(*words: str) -> None:
+        done = CliRunner().invoke(main, ["mail", *words], env={"PALIO_OWNER_DATABASE_URL": owner_database_url})
+        assert done.exit_code == 0, done.output
+
+    async def is_dropped() -> bool:
+        with owner.connect() as connection:
+            return [
+                (row.state, row.last_error) for row in connection.execute(text("SELECT state, last_error FROM mailer.outbox"))
+            ] == [("dropped", "a drill")]
+
+    async def is_off() -> bool:
+        return "palio_mail_off 1.0" in (await probe(environment, "/metrics")).text
+
+    palio_mail("off", "--reason", "a drill")
+    world.scored(starter, "iris", acc=0.5)
+    async with running_mailer(environment):
+        await until(is_dropped)
+        await until(is_off)
+        palio_mail("on")
+        second = world.submission("iris", world.team("second", ada), ada, "after it")
+        world.scored(second, "iris", acc=0.5)
+        await publish_newest()
+        assert (await server.next_mail())["subject"] == 'Iris: "after it" is scored'
