@@ -135,6 +135,12 @@ class Store:
             raise
         return True
 
+    def listed(self, bucket: Bucket) -> Iterator[tuple[str, int]]:
+        """Each object's key and its size in bytes, a page at a time. Needs a key that may list, which no service has."""
+        for found in self._minio.list_objects(bucket, recursive=True):
+            if not found.is_dir:
+                yield found.object_name, found.size
+
     def create_bucket(self, bucket: Bucket) -> None:
         """Make a bucket if it is missing. Needs a key that may."""
         if not self._minio.bucket_exists(bucket):

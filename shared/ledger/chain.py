@@ -4,6 +4,7 @@ leaf = sha256(salt ‖ every column, each with its length before it), hash = sha
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -57,9 +58,14 @@ def first_broken_link(connection: Connection) -> int | None:
         " FROM ledger.events ORDER BY position"
     )
     rows = connection.execute(statement.execution_options(stream_results=True, max_row_buffer=1000))
+    # `_mapping` is SQLAlchemy's public name.
+    return first_broken(ChainLink(**{**row._mapping, "salt": bytes(row.salt), "hash": bytes(row.hash)}) for row in rows)  # noqa: SLF001
+
+
+def first_broken(links: Iterable[ChainLink]) -> int | None:
+    """The same of links from anywhere, in order."""
     previous, expected_position = GENESIS, 1
-    for row in rows:
-        link = ChainLink(**{**row._mapping, "salt": bytes(row.salt), "hash": bytes(row.hash)})  # noqa: SLF001  (SQLAlchemy's public name)
+    for link in links:
         if link.position != expected_position or link.hash != hashlib.sha256(previous + link.leaf()).digest():
             return expected_position
         previous, expected_position = link.hash, expected_position + 1

@@ -95,7 +95,7 @@ def _one_at_a_time(owner: Engine, model: ReadModel) -> Iterator[None]:
     with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         taken = text("SELECT pg_try_advisory_lock(hashtext('palio.rebuild'), hashtext(:schema))")
         if not connection.execute(taken, {"schema": model.schema}).scalar_one():
-            raise RebuildError(f"{model.schema} is being made anew or compared already; wait until that is done")
+            raise RebuildError(f"{model.schema} is being made anew, compared or backed up already; wait until that is done")
         try:
             yield
         finally:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from shared.events import EVENT_TYPES
@@ -32,22 +33,29 @@ def upgrade_database(owner: Engine, passwords: Mapping[str, str]) -> None:
     with owner.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         create_roles(connection, passwords)
-        for schema, folder in migration_folders().items():
-            upgrade_schema(connection, schema, folder)
-            if schema in SERVICES:
-                allow_tables(connection, schema, schema)
-        _allow_appends(connection)
+        upgrade_schemas(connection)
 
 
-def upgrade_schema(connection: Connection, schema: str, folder: Path) -> None:
-    """Make a schema with the tables of a folder's migrations, or bring it up to date.
+def upgrade_schemas(connection: Connection) -> None:
+    """Bring schemas and privileges to this release, where the roles are there already."""
+    for schema, folder in migration_folders().items():
+        upgrade_schema(connection, schema, folder)
+        if schema in SERVICES:
+            allow_tables(connection, schema, schema)
+    _allow_appends(connection)
+
+
+def upgrade_schema(connection: Connection, schema: str, folder: Path, revision: str = "head") -> None:
+    """Make a schema with the tables of a folder's migrations, or bring it up to date, or up to a revision.
 
     The migrations of a service name no schema, so that its tables can be made a second time, beside those in use.
     """
     connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}" AUTHORIZATION {OWNER_ROLE}'))
     connection.execute(text(f"SET LOCAL ROLE {OWNER_ROLE}"))
     connection.execute(text(f'SET LOCAL search_path = "{schema}"'))
-    _migrate(connection, schema, folder)
+    config = _config(folder)
+    config.attributes.update(connection=connection, schema=schema)
+    command.upgrade(config, revision)
     connection.execute(text("RESET search_path"))
     connection.execute(text("RESET ROLE"))
 
@@ -60,13 +68,17 @@ def allow_tables(connection: Connection, schema: str, service: str) -> None:
     connection.execute(text(f'REVOKE ALL ON "{schema}".schema_version FROM {role}'))
 
 
-def _migrate(connection: Connection, schema: str, folder: Path) -> None:
+def knows_revision(folder: Path, revision: str) -> bool:
+    """Whether a folder of migrations has this revision; not so for one of a later release."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config(folder)).walk_revisions()}
+
+
+def _config(folder: Path) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("version_locations", str(folder).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")  # a folder's name may hold spaces or colons
-    config.attributes.update(connection=connection, schema=schema)
-    command.upgrade(config, "head")
+    return config
 
 
 def _allow_appends(connection: Connection) -> None:

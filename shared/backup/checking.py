@@ -1,0 +1,76 @@
+"""Checking a backup without restoring it: every file and object against its sha256, the ledger against its chain."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from shared.backup.folder import BackupFolder
+from shared.backup.ledger_rows import link_of, objects_named, rows_of
+from shared.backup.manifest import Manifest
+from shared.backup.named import ObjectName
+from shared.backup.objects import is_sound, objects_listed
+from shared.backup.threads import in_threads
+from shared.backup.words import Progress
+from shared.ledger.chain import ChainLink, first_broken
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is wrong with a backup, each in words; nothing if it is sound."""
+
+    database: tuple[str, ...]
+    #: Objects that are damaged or missing, and what names them.
+    objects: tuple[str, ...]
+
+
+def check_backup(folder: BackupFolder, backup: Path, manifest: Manifest) -> Findings:
+    """Read all of a backup. Raises `BackupError` for a ledger of a later release."""
+    damaged = tuple(file.name for file in manifest.files if not is_sound(backup / file.name, file.sha256))
+    if damaged:
+        words = (f"{name} is {'damaged' if (backup / name).exists() else 'missing'}" for name in damaged)
+        return Findings(tuple(words), ())
+    return Findings(tuple(_ledger(backup, manifest)), tuple(_objects(folder, backup, manifest)))
+
+
+def _ledger(backup: Path, manifest: Manifest) -> Iterator[str]:
+    last: ChainLink | None = None
+    progress = Progress("events checked")
+
+    def followed(links: Iterator[ChainLink]) -> Iterator[ChainLink]:
+        nonlocal last
+        for last in links:
+            progress.done(last.position)
+            yield last
+
+    with rows_of(backup, manifest.table("ledger", "events")) as rows:
+        broken = first_broken(followed(link_of(row) for row in rows))
+    if broken is not None:
+        yield f"the ledger's chain breaks at position {broken:,}"
+    elif last is None or (last.position, last.hash.hex()) != (manifest.position, manifest.head_hash):
+        yield f"the ledger does not end at position {manifest.position:,} with the hash that the manifest says"
+
+
+def _objects(folder: BackupFolder, backup: Path, manifest: Manifest) -> Iterator[str]:
+    listed = (name for name, note in objects_listed(backup, manifest) if note is None)
+    named = objects_named(folder, backup, manifest.table("ledger", "events"))
+    progress = Progress("objects checked")
+    #: An object is read once, however many name it.
+    seen: set[bytes] = set()
+
+    def once() -> Iterator[ObjectName]:
+        for name in chain(listed, named):
+            if (digest := bytes.fromhex(name.digest)) not in seen:
+                seen.add(digest)
+                yield name
+
+    def look(name: ObjectName) -> str | None:
+        path = folder.object(name.digest)
+        if is_sound(path, name.digest):
+            return None
+        return f"{path.relative_to(folder.path)} is {'damaged' if path.exists() else 'missing'}: {name.bucket}/{name.key}"
+
+    for number, found in enumerate(in_threads(look, once()), start=1):
+        if found is not None:
+            yield found
+        progress.done(number)
