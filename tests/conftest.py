@@ -33,6 +33,9 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
+#: The platform's, beside `default`.
+OTHER_POOLS = ("ordinary", "unserved", "scaled")
+
 #: Tests here share one platform, so they stay together when tests are shared out.
 PLATFORM_FOLDERS = ("tests/e2e/", "tests/attack/")
 
@@ -189,7 +192,7 @@ def platform() -> Iterator[Stack]:
     """
     if not list(WHEEL_FOLDER.glob("palio-*.whl")):
         pytest.fail("dist/ holds no palio wheel: run script/test, which builds it")
-    with temporary_stack("platform", ("ordinary", "unserved", "scaled")) as stack:
+    with temporary_stack("platform", OTHER_POOLS) as stack:
         stack.start_servers()
         stack.migrate()
         stack.start_services()

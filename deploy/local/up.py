@@ -40,7 +40,7 @@ def main() -> int:
             options.folder, front_port=options.port, processes=Processes(trainers=options.trainers), report=narration.say
         )
         try:
-            _start(stack, narration)
+            _start(stack, narration, options.restore)
             running = True
             if options.demo:
                 _demonstrate(stack, narration)
@@ -67,12 +67,21 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--trainers", type=int, choices=range(1, 17), default=1, metavar="N", help="number of trainers, 1 to 16 [1]"
     )
+    parser.add_argument(
+        "--restore",
+        type=Path,
+        metavar="BACKUPS",
+        help="make the platform from the newest backup in a folder (palio backup), with mail turned off, and no demonstration",
+    )
     parser.add_argument("--no-demo", dest="demo", action="store_false", help="leave the demonstration out")
     parser.add_argument("--exit-after-demo", action="store_true", help="end when the boards are filled")
     # script/up changes to the repository; a relative folder is meant from where the person stood.
     parser.add_argument("--from", dest="stood", type=Path, default=Path(), help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.folder = options.stood / options.folder
+    if options.restore is not None:
+        options.restore = options.stood / options.restore
+        options.demo = False
     return options
 
 
@@ -104,11 +113,16 @@ def _check_disk(folder: Path) -> None:
         raise TroubleError(message)
 
 
-def _start(stack: Stack, narration: Narration) -> None:
+def _start(stack: Stack, narration: Narration, backups: Path | None) -> None:
     with narration.step("starting PostgreSQL, RabbitMQ and SeaweedFS"):
         stack.start_servers()
     with narration.step("migrating the database, making buckets"):
         stack.migrate()
+    if backups is not None:
+        with narration.step(f"restoring the newest backup in {backups}"):
+            checked = stack.restore(backups)
+        for line in checked.splitlines():
+            narration.say(line)
     with narration.step("starting the services"):
         stack.start_services()
 
