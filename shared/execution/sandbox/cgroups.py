@@ -28,8 +28,6 @@ from shared.execution.sandbox.port import Limits, SandboxError
 _PREFIX = "palio-sandbox-"
 #: bubblewrap's own, outside and inside.
 _OWN_PROCESSES = 5
-#: What the kernel itself takes for a sandbox: page tables, stacks, inodes; and what a look may come too late to see.
-_EXTRA_SHARE, _EXTRA_BYTES = 32, 16 << 20
 #: A killed process leaves its group a moment after its end was told.
 _REMOVAL_LIMIT_S, _REMOVAL_PAUSE_S = 1.0, 0.005
 
@@ -54,6 +52,8 @@ class Interface:
     swap_limit: str
     #: Whether the limit of swap is one of memory and swap together.
     swap_includes_memory: bool
+    #: Where what TCP holds is limited, if it does not count as memory.
+    tcp_limit: str | None
     peak: str
     held: tuple[str, ...]
     #: Cached pages, those of files in memory among them.
@@ -70,6 +70,7 @@ V1 = Interface(
     memory_limit="memory.limit_in_bytes",
     swap_limit="memory.memsw.limit_in_bytes",
     swap_includes_memory=True,
+    tcp_limit="memory.kmem.tcp.limit_in_bytes",
     peak="memory.max_usage_in_bytes",
     held=("rss", "shmem", "swap"),
     cached="cache",
@@ -83,6 +84,7 @@ V2 = Interface(
     memory_limit="memory.max",
     swap_limit="memory.swap.max",
     swap_includes_memory=False,
+    tcp_limit=None,
     peak="memory.peak",
     held=("anon", "shmem"),
     cached="file",
@@ -125,11 +127,15 @@ class Group:
         """Have the kernel hold these limits. Raises `OSError`."""
         if self._memory:
             interface, folder = self._memory.interface, self._memory.folder
-            hard = limits.memory_bytes + limits.memory_bytes // _EXTRA_SHARE + _EXTRA_BYTES
+            # With room for the kernel's own, and for what a look comes too late to see.
+            hard = limits.hard_memory_bytes
             (folder / interface.memory_limit).write_text(str(hard))
             # Not there on a host without swap accounting.
             if (folder / interface.swap_limit).exists():
                 (folder / interface.swap_limit).write_text(str(hard if interface.swap_includes_memory else 0))
+            # Beyond it, TCP waits.
+            if interface.tcp_limit and (folder / interface.tcp_limit).exists():
+                (folder / interface.tcp_limit).write_text(str(hard - limits.memory_bytes))
             # Version 1 kills one process, and we the others when we see it; version 2 can do it all at once.
             if (folder / "memory.oom.group").exists():
                 (folder / "memory.oom.group").write_text("1")

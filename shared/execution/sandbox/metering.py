@@ -5,10 +5,11 @@ what is gone already; else from looks at `/proc`. Ends nothing itself, and is us
 """
 
 import time
+from dataclasses import replace
 
 from shared.execution.sandbox.cgroups import Group
 from shared.execution.sandbox.port import EndedBy, SandboxSpec, Usage
-from shared.execution.sandbox.usage import TreeClock, TreeUsage, folder_exceeds, tree_usage
+from shared.execution.sandbox.usage import Tree, TreeClock, TreeUsage, folder_exceeds
 
 #: bubblewrap's own, inside: up to three.
 _OWN_PROCESSES = 3
@@ -29,6 +30,7 @@ class Meter:
         self._limits = spec.limits
         self._folders = [mount.source for mount in spec.mounts if mount.writable]
         self._group = group
+        self._tree = Tree(spec.limits, with_memory=group is None or group.held_bytes() is None)
         self._clock = TreeClock()
         self._next_folder_look = 0.0
         self._now = TreeUsage(processes=0, memory_bytes=0, cpu_time_s=0.0)
@@ -54,9 +56,11 @@ class Meter:
         read = self._read(init_pid)
         # A process that is being set up or taken down may show nothing for a moment: CPU time never goes back.
         cpu_time_s = max(self._now.cpu_time_s, read.cpu_time_s)
-        self._now = TreeUsage(read.processes, read.memory_bytes, cpu_time_s)
+        self._now = replace(read, cpu_time_s=cpu_time_s)
         self._peak_bytes = max(self._peak_bytes, read.memory_bytes)
         if read.memory_bytes > self._limits.memory_bytes:
+            return EndedBy.MEMORY_LIMIT
+        if read.memory_bytes + read.in_kernel_bytes > self._limits.hard_memory_bytes:
             return EndedBy.MEMORY_LIMIT
         if read.processes > self._limits.processes + _OWN_PROCESSES:
             return EndedBy.PROCESS_LIMIT
@@ -110,11 +114,11 @@ class Meter:
         cpu_time_s = self._group.cpu_time_s() if self._group else None
         if self._group and self._group.limits_processes and held is not None and cpu_time_s is not None:
             return TreeUsage(0, held, cpu_time_s)
-        tree = tree_usage(init_pid, self._limits.files_in_memory_bytes)
-        return TreeUsage(
-            tree.processes,
-            tree.memory_bytes if held is None else held,
-            self._clock.saw(tree.cpu_time_s) if cpu_time_s is None else cpu_time_s,
+        tree = self._tree.usage(init_pid)
+        return replace(
+            tree,
+            memory_bytes=tree.memory_bytes if held is None else held,
+            cpu_time_s=self._clock.saw(tree.cpu_time_s) if cpu_time_s is None else cpu_time_s,
         )
 
     def _look_at_folders(self) -> EndedBy | None:

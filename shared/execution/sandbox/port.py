@@ -16,6 +16,8 @@ from typing import Protocol
 RESULTS_FD_VARIABLE = "PALIO_RESULTS_FD"
 #: How much more than the kept log a program may print before it is ended.
 LOG_FLOOD_FACTOR = 64
+#: What the kernel may take for a sandbox beside its memory.
+_KERNEL_SHARE, _KERNEL_BYTES = 32, 16 << 20
 
 
 class SandboxError(Exception):
@@ -50,7 +52,7 @@ class Limits:
     `wall_time_s` and `cpu_time_s` count from the begin (see `SandboxSpec`); CPU time is that of all processes together, also of
     those that ended. `memory_bytes` counts all processes together with `/tmp` and shared memory, not the files that they map.
     Both are watched, so a little more may be had for some milliseconds; a control group, where there is one, stops the growth
-    of memory at once, a thirty-second and 16 MiB above. `output_bytes` is for the results, and for all writable mounts together;
+    of memory at once, a thirty-second and 16 MiB above. As much may the kernel take for it (page tables, buffers of sockets). `output_bytes` is for the results, and for all writable mounts together;
     `file_bytes` for one file; `processes` counts threads too; `open_files` is for each process. Of what is printed `log_bytes`
     are kept; `LOG_FLOOD_FACTOR` times that ends the sandbox.
     """
@@ -63,6 +65,11 @@ class Limits:
     processes: int
     cpu_time_s: float = math.inf
     open_files: int = 1024
+
+    @property
+    def hard_memory_bytes(self) -> int:
+        """The limit of memory with all that the kernel itself takes: page tables, stacks, inodes, buffers."""
+        return self.memory_bytes + self.memory_bytes // _KERNEL_SHARE + _KERNEL_BYTES
 
     @property
     def files_in_memory_bytes(self) -> int:

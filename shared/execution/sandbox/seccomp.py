@@ -2,7 +2,7 @@
 
 A list of what is refused, not of what is allowed: numerical libraries use most calls there are, and new ones each year. It
 takes away what others have broken out with (namespaces, io_uring, bpf, userfaultfd, keys), what reads other processes, and
-memory that no watcher of processes sees (System V and anonymous memory files). Everything else is still checked by the
+memory that no watcher of processes sees (System V and anonymous memory files, pages given to pipes, larger buffers). Everything else is still checked by the
 kernel against an unprivileged user without capabilities.
 """
 
@@ -16,12 +16,15 @@ from dataclasses import dataclass
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 #: Offsets in `struct seccomp_data`; of arguments the lower half, which is all that these calls look at.
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT, _THIRD_ARGUMENT = 0, 4, 16, 24, 32
 #: Calls of the x32 interface carry this bit, and would otherwise have other numbers.
 _X32_BIT = 0x40000000
 #: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
 _NEW_NAMESPACES = 0x7E020000
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_SET_PIPE_SIZE = 1031
+#: Of SOL_SOCKET: SNDBUF, RCVBUF, and both by force.
+_BUFFER_SIZES = (7, 8, 32, 33)
 _SOCKET_TYPE_MASK = 0xF
 
 #: Numbers from 424 on are the same everywhere.
@@ -37,7 +40,7 @@ _REFUSED_X86_64 = {
     "init_module": 175, "delete_module": 176, "quotactl": 179, "lookup_dcookie": 212, "clock_settime": 227,
     "kexec_load": 246, "add_key": 248, "request_key": 249, "keyctl": 250, "unshare": 272, "perf_event_open": 298,
     "fanotify_init": 300, "name_to_handle_at": 303, "open_by_handle_at": 304, "clock_adjtime": 305, "setns": 308,
-    "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "memfd_create": 319,
+    "vmsplice": 278, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "memfd_create": 319,
     "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323,
 }  # fmt: skip
 _REFUSED_AARCH64 = {
@@ -46,7 +49,7 @@ _REFUSED_AARCH64 = {
     "syslog": 116, "ptrace": 117, "reboot": 142, "sethostname": 161, "setdomainname": 162, "settimeofday": 170,
     "adjtimex": 171, "msgget": 186, "semget": 190, "shmget": 194, "add_key": 217, "request_key": 218, "keyctl": 219,
     "swapon": 224, "swapoff": 225, "perf_event_open": 241, "fanotify_init": 262, "name_to_handle_at": 264,
-    "open_by_handle_at": 265, "clock_adjtime": 266, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271,
+    "open_by_handle_at": 265, "clock_adjtime": 266, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "vmsplice": 75,
     "kcmp": 272, "finit_module": 273, "memfd_create": 279, "bpf": 280, "userfaultfd": 282, "kexec_file_load": 294,
 }  # fmt: skip
 _CLONE3 = 435
@@ -63,13 +66,19 @@ class _Machine:
     clone: int
     socket: int
     socketpair: int
+    setsockopt: int
+    fcntl: int
     ioctl: int
     has_x32: bool
 
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000003E, _REFUSED_X86_64, clone=56, socket=41, socketpair=53, ioctl=16, has_x32=True),
-    "aarch64": _Machine(0xC00000B7, _REFUSED_AARCH64, clone=220, socket=198, socketpair=199, ioctl=29, has_x32=False),
+    "x86_64": _Machine(
+        0xC000003E, _REFUSED_X86_64, clone=56, socket=41, socketpair=53, setsockopt=54, fcntl=72, ioctl=16, has_x32=True
+    ),
+    "aarch64": _Machine(
+        0xC00000B7, _REFUSED_AARCH64, clone=220, socket=198, socketpair=199, setsockopt=208, fcntl=25, ioctl=29, has_x32=False
+    ),
 }
 
 
@@ -108,6 +117,10 @@ def filter_program(machine: str | None = None, *, network: bool = False) -> byte
             _allow(),
         ],
     )
+    program += _when(
+        known.fcntl, [_step(_LOAD, _SECOND_ARGUMENT), _step(_JUMP_EQUAL, _SET_PIPE_SIZE, 0, 1), _refuse(errno.EPERM), _allow()]
+    )
+    program += _when(known.setsockopt, _buffer_rules())
     # Pairs too: of some families the kernel makes them, loading their code first.
     for number in (known.socket, known.socketpair):
         program += _when(number, _socket_rules(network=network))
@@ -143,6 +156,14 @@ def _socket_rules(*, network: bool) -> list[bytes]:
         *internet,
         *unix,
     ]
+
+
+def _buffer_rules() -> list[bytes]:
+    """Sizes of a socket's buffers: called a success and left as they are. The kernel, too, takes them for hints."""
+    rules = [_step(_LOAD, _SECOND_ARGUMENT), _step(_JUMP_EQUAL, socket.SOL_SOCKET, 1, 0), _allow(), _step(_LOAD, _THIRD_ARGUMENT)]
+    for name in _BUFFER_SIZES:
+        rules += [_step(_JUMP_EQUAL, name, 0, 1), _refuse(0)]
+    return [*rules, _allow()]
 
 
 def _when(number: int, steps: list[bytes]) -> list[bytes]:

@@ -13,7 +13,7 @@ import pytest
 from shared.execution.environments.interpreters import Interpreter
 from shared.execution.sandbox import Bubblewrap, CgroupError, EndedBy
 from shared.execution.sandbox.cgroup_places import SERVICE_GROUP, _hierarchies, find_places
-from shared.execution.sandbox.cgroups import V2, Cgroups, Controller, Place, _owner, _removed
+from shared.execution.sandbox.cgroups import V1, V2, Cgroups, Controller, Place, _owner, _removed
 from tests.integration.execution.programs import LIMITS, ROOT, Run, python_spec
 from tests.support.waiting import wait_until
 
@@ -54,6 +54,40 @@ def test_the_kernel_ends_what_outgrows_its_group_between_two_looks(places: Mappi
         assert process.returncode == -9
         assert group.ran_out_of_memory()
         assert 64 * MIB < group.peak_bytes() < 96 * MIB
+
+
+def test_what_connections_hold_is_limited_too(places: Mapping[Controller, Place]) -> None:
+    if Controller.MEMORY not in places or places[Controller.MEMORY].interface is not V1:
+        pytest.skip("version 2 counts it as memory")
+    program = """
+import socket, sys
+sys.stdin.read(1)
+listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+held = []
+for _ in range(60):
+    held += [client := socket.create_connection(listener.getsockname()), listener.accept()[0]]
+    client.setblocking(False)
+    try:
+        while True: client.send(bytes(60_000))
+    except BlockingIOError: pass
+print("full", flush=True)
+sys.stdin.read()
+"""
+    with (
+        Cgroups(places).group(replace(LIMITS, memory_bytes=64 * MIB)) as group,
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
+    ):
+        group.enter(process.pid)
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"full\n"
+        [folder] = {folder for folder in group._folders if (folder / "memory.kmem.tcp.usage_in_bytes").exists()}
+        # Each may go on with a little when all together have too much.
+        assert 0 < int((folder / "memory.kmem.tcp.usage_in_bytes").read_text()) < 32 * MIB
+        process.kill()
+        process.wait()
 
 
 def test_memory_that_is_held_for_a_moment_only_is_seen(run_python: Run) -> None:

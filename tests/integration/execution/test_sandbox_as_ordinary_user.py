@@ -41,7 +41,15 @@ def delegated(uid: int) -> Iterator[list[Path]]:
 @pytest.mark.skipif(os.geteuid() != 0, reason="runs as an ordinary user already")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    "module", ["test_sandbox", "test_sandbox_limits", "test_sandbox_usage", "test_cgroups", "test_limits_self_test"]
+    "module",
+    [
+        "test_sandbox",
+        "test_sandbox_limits",
+        "test_sandbox_hidden_memory",
+        "test_sandbox_usage",
+        "test_cgroups",
+        "test_limits_self_test",
+    ],
 )
 def test_an_ordinary_user_gets_the_same_sandbox(module: str, request: pytest.FixtureRequest) -> None:
     uid = ordinary_uid()

@@ -13,6 +13,8 @@ _RETURN = 0x06
 _ALLOWED, _ERRNO = 0x7FFF0000, 0x00050000
 _AUDIT_NUMBERS = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _MAX_INSTRUCTIONS = 4096
+#: A call that is not made, and answered with 0.
+_DONE_ALREADY = -1
 
 
 @pytest.mark.parametrize("network", [False, True], ids=["alone", "network"])
@@ -33,7 +35,7 @@ def test_an_unknown_architecture_has_no_filter() -> None:
 
 
 def verdict(machine: str, number: int, *arguments: int, network: bool = False, audit_number: int | None = None) -> int:
-    """What the kernel would do with a call, by this program: 0 to let it pass, else the error."""
+    """What the kernel would do with a call, by this program: 0 to let it pass, else the error, or `_DONE_ALREADY`."""
     program = list(struct.iter_unpack("=HBBI", filter_program(machine, network=network) or b""))
     words = struct.pack("=II", number, audit_number or _AUDIT_NUMBERS[machine]) + bytes(8)
     data = words + struct.pack("=6Q", *arguments, *(0 for _ in range(6 - len(arguments))))
@@ -47,7 +49,7 @@ def verdict(machine: str, number: int, *arguments: int, network: bool = False, a
             case 0x54:
                 loaded &= value
             case 0x06:
-                return 0 if value == _ALLOWED else value & ~_ERRNO
+                return 0 if value == _ALLOWED else value & ~_ERRNO or _DONE_ALREADY
             case _:
                 holds = {0x15: loaded == value, 0x35: loaded >= value, 0x45: bool(loaded & value)}[code]
                 position += if_true if holds else if_false
@@ -58,6 +60,7 @@ _MUST_BE_REFUSED = {
     "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51), "open_tree": (428, 428),
     "move_mount": (429, 429), "fsopen": (430, 430), "fsmount": (432, 432), "mount_setattr": (442, 442),
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "pidfd_getfd": (438, 438),
+    "vmsplice": (278, 75),
     "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218),
     "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282),
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
@@ -103,6 +106,17 @@ def test_only_sockets_that_programs_need_are_let_pass(machine: str) -> None:
         assert answer(family, socket.SOCK_RAW) == answer(family, socket.SOCK_DGRAM) == {errno.EAFNOSUPPORT}
     assert answer(socket.AF_NETLINK, socket.SOCK_RAW, network=True) == {0}
     assert answer(socket.AF_PACKET, socket.SOCK_RAW, network=True) == {errno.EAFNOSUPPORT}
+
+
+@pytest.mark.parametrize(("machine", "setsockopt", "fcntl"), [("x86_64", 54, 72), ("aarch64", 208, 25)])
+def test_buffers_stay_as_large_as_they_are(machine: str, setsockopt: int, fcntl: int) -> None:
+    for name in (7, 8, 32, 33):
+        # Not done, and called a success: no program need fail for it.
+        assert verdict(machine, setsockopt, 3, socket.SOL_SOCKET, name) == _DONE_ALREADY
+        assert verdict(machine, setsockopt, 3, socket.IPPROTO_TCP, name) == 0
+    assert verdict(machine, setsockopt, 3, socket.SOL_SOCKET, socket.SO_REUSEADDR) == 0
+    assert verdict(machine, fcntl, 3, 1031) == errno.EPERM
+    assert verdict(machine, fcntl, 3, 1032) == 0
 
 
 def test_calls_of_other_architectures_are_refused() -> None:
