@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from shared.events import ProblemPreparationFailed, ProblemPrepared, ProblemPublished
-from shared.ledger import read_stream
+from shared.ledger import known_events, read_stream
 
 ProblemState = ProblemPublished | ProblemPrepared | ProblemPreparationFailed
 
@@ -24,5 +24,5 @@ def newest_prepared(connection: Connection, problem_id: str) -> ProblemPrepared 
 
 def problem_history(connection: Connection, problem_id: str) -> list[ProblemState]:
     """Everything recorded of a problem, in order; empty if there is none of this id."""
-    events = (recorded.event() for recorded in read_stream(connection, f"problem-{problem_id}"))
-    return [event for event in events if isinstance(event, ProblemState)]
+    events = known_events(read_stream(connection, f"problem-{problem_id}"))
+    return [event for _, event in events if isinstance(event, ProblemState)]

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from shared.events import Outcome, ScoringFailed, SubmissionWithdrawn, TrainingFinished
-from shared.ledger import derived_id, read_stream
+from shared.ledger import derived_id, known_events, read_stream
 
 
 def run_id_of(submission_id: UUID, number: int = 1) -> UUID:
@@ -17,8 +17,7 @@ def has_failed(connection: Connection, submission_id: UUID) -> bool:
     """Whether the submission's run ended without a score, or was withdrawn, and none will come."""
     run_id = run_id_of(submission_id)
     for stream in (f"run-{run_id}", f"score-{run_id}"):
-        for recorded in read_stream(connection, stream):
-            event = recorded.event()
+        for _, event in known_events(read_stream(connection, stream)):
             if isinstance(event, TrainingFinished) and event.outcome is not Outcome.TRAINED:
                 return True
             if isinstance(event, ScoringFailed | SubmissionWithdrawn):

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from shared.events import Metadata, SubmissionUploaded, SubmissionWithdrawn, TrainingFinished, TrainingStarted
 from shared.http import Problem
-from shared.ledger import ConflictError, NewEvent, append, read_stream
+from shared.ledger import ConflictError, NewEvent, append, known_events, read_stream
 from shared.runs import run_id_of
 
 #: Trainers report while one withdraws: each report moves the stream on. More than these in a row is a defect.
@@ -46,10 +46,11 @@ def _own_submission(connection: Connection, submission_id: UUID, team_id: UUID, 
 def _withdraw(connection: Connection, submission: SubmissionUploaded, user_id: UUID) -> int:
     run_id = run_id_of(submission.submission_id)
     stream = read_stream(connection, f"run-{run_id}")
-    events = [recorded.event() for recorded in stream]
-    for recorded, event in zip(stream, events, strict=True):
+    known = list(known_events(stream))
+    for recorded, event in known:
         if isinstance(event, SubmissionWithdrawn):
             return recorded.position
+    events = [event for _, event in known]
     if any(isinstance(event, TrainingFinished) for event in events):
         raise Problem(HTTPStatus.CONFLICT, "training-over", f"{submission.name} can't be withdrawn: its training is over.")
     withdrawn = SubmissionWithdrawn(

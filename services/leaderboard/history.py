@@ -33,9 +33,8 @@ from shared.events import (
     TrainingFinished,
     TrainingRequested,
     TrainingStarted,
-    UnknownTypeError,
 )
-from shared.ledger import read_stream
+from shared.ledger import known_events, read_stream
 from shared.runs import run_id_of
 
 _RETURNED = {
@@ -86,23 +85,12 @@ def _facts(connection: Connection, submission_id: UUID) -> list[tuple[RecordedEv
     run_id = run_id_of(submission_id)
     problem = [
         (recorded, event)
-        for recorded, event in _typed(read_stream(connection, f"problem-{first.problem_id}"))
+        for recorded, event in known_events(read_stream(connection, f"problem-{first.problem_id}"))
         if getattr(event, "version", None) == first.problem_version
     ]
     streams = (f"challenge-{first.challenge_id}", f"run-{run_id}", f"score-{run_id}")
-    others = [fact for stream in streams for fact in _typed(read_stream(connection, stream))]
-    return sorted([*problem, *_typed(uploaded), *others], key=lambda fact: fact[0].position)
-
-
-def _typed(stream: list[RecordedEvent]) -> list[tuple[RecordedEvent, Event]]:
-    facts = []
-    for recorded in stream:
-        try:
-            facts.append((recorded, recorded.event()))
-        except UnknownTypeError:
-            # Of a later release; its readers will know it.
-            continue
-    return facts
+    others = [fact for stream in streams for fact in known_events(read_stream(connection, stream))]
+    return sorted([*problem, *known_events(uploaded), *others], key=lambda fact: fact[0].position)
 
 
 def _words(event: Event, *, shows_reason: bool) -> str:  # noqa: PLR0911  (one for each type)

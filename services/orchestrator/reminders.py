@@ -33,7 +33,7 @@ from shared.events import (
     TrainingFinished,
 )
 from shared.faults import fault_point
-from shared.ledger import DuplicateEventError, NewEvent, append, derived_id, read_stream
+from shared.ledger import DuplicateEventError, NewEvent, append, derived_id, known_events, read_stream
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -118,8 +118,8 @@ class Reminders:
 def _preparation_of(connection: Connection, owed: OwedPreparation) -> NewEvent | None:
     event = PreparationRequested(problem_id=owed.problem_id, version=owed.version, attempt=owed.attempt + 1)
     cause: RecordedEvent | None = None
-    for recorded in read_stream(connection, event.stream):
-        match recorded.event():
+    for recorded, known in known_events(read_stream(connection, event.stream)):
+        match known:
             case ProblemPublished(version=owed.version):
                 cause = recorded
             case ProblemPrepared(version=owed.version) | ProblemPreparationFailed(version=owed.version):
@@ -129,10 +129,10 @@ def _preparation_of(connection: Connection, owed: OwedPreparation) -> NewEvent |
 
 def _score_of(connection: Connection, owed: OwedScore) -> NewEvent | None:
     event = ScoringRequested(run_id=owed.run_id, submission_id=owed.submission_id, attempt=owed.attempt + 1)
-    if any(isinstance(each.event(), ScoreComputed | ScoringFailed) for each in read_stream(connection, event.stream)):
+    if any(isinstance(known, ScoreComputed | ScoringFailed) for _, known in known_events(read_stream(connection, event.stream))):
         return None
-    run = read_stream(connection, f"run-{owed.run_id}")
-    cause = next((each for each in run if isinstance(each.event(), TrainingFinished)), None)
+    run = known_events(read_stream(connection, f"run-{owed.run_id}"))
+    cause = next((recorded for recorded, known in run if isinstance(known, TrainingFinished)), None)
     return _request(event, cause, derived_id(owed.run_id, "scoring-requested", event.attempt))
 
 

@@ -1,7 +1,7 @@
 """Runs in the ledger: read a run's stream, decide on it, append what follows, all against one version of the stream."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from services.orchestrator.run import Decision, Run, evolve, fold_events
 from shared.bus.consumer import RejectedError, TransientError
 from shared.events import Metadata
 from shared.faults import fault_point
-from shared.ledger import ConflictError, DuplicateEventError, NewEvent, append, read_stream
+from shared.ledger import ConflictError, DuplicateEventError, NewEvent, append, known_events, read_stream
 
 #: Two decisions on one run at once: the one that lost reads the stream again. More than a few in a row is a defect.
 MAX_CONFLICTS = 20
@@ -21,8 +21,9 @@ MAX_CONFLICTS = 20
 def load_run(connection: Connection, run_id: UUID) -> tuple[Run, Metadata] | None:
     """A run as its stream says, with the metadata that its further events carry; None if there is none."""
     recorded = read_stream(connection, f"run-{run_id}")
-    run = fold_events(each.event() for each in recorded)
-    return (run, recorded[-1].metadata.caused_by(recorded[-1])) if run else None
+    run = fold_events(event for _, event in known_events(recorded))
+    # What a later release put into the stream counts in its version, though this one passes it over.
+    return (replace(run, version=len(recorded)), recorded[-1].metadata.caused_by(recorded[-1])) if run else None
 
 
 def decide_and_append(engine: Engine, run_id: UUID, decide: Callable[[Run], list[Decision]]) -> list[Decision]:

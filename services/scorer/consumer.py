@@ -29,7 +29,7 @@ from shared.events import (
     TrainingFinished,
 )
 from shared.faults import fault_point
-from shared.ledger import NewEvent, append_once, derived_id, read_stream
+from shared.ledger import NewEvent, append_once, derived_id, known_events, read_stream
 from shared.prepared_problems import find_prepared
 from shared.telemetry import bind_log_context, get_logger
 
@@ -113,24 +113,21 @@ class ScorerConsumer:
 
 
 def _published(stream: list[RecordedEvent], version: int) -> ProblemPublished:
-    for recorded in stream:
-        event = recorded.event()
+    for _, event in known_events(stream):
         if isinstance(event, ProblemPublished) and event.version == version:
             return event
     raise RejectedError(f"version {version} of this problem was never published")
 
 
 def _finished(connection: Connection, asked: ScoringRequested) -> TrainingFinished:
-    for recorded in read_stream(connection, f"run-{asked.run_id}"):
-        event = recorded.event()
+    for _, event in known_events(read_stream(connection, f"run-{asked.run_id}")):
         if isinstance(event, TrainingFinished) and event.outcome is Outcome.TRAINED:
             return event
     raise RejectedError(f"run {asked.run_id} is not trained")
 
 
 def _what_was_trained(connection: Connection, finished: TrainingFinished) -> tuple[SubmissionUploaded, ProblemPrepared]:
-    for recorded in read_stream(connection, f"submission-{finished.submission_id}"):
-        submission = recorded.event()
+    for _, submission in known_events(read_stream(connection, f"submission-{finished.submission_id}")):
         if isinstance(submission, SubmissionUploaded):
             prepared = find_prepared(connection, submission.problem_id, submission.problem_version)
             if prepared is not None:

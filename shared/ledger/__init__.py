@@ -11,7 +11,7 @@ from shared.ledger.append import (
     derived_id,
 )
 from shared.ledger.projection import Handlers, Projection
-from shared.ledger.read import head_position, read_after, read_stream
+from shared.ledger.read import head_position, known_events, read_after, read_stream
 from shared.ledger.read_model import OwnColumns, ReadModel
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "append_once",
     "derived_id",
     "head_position",
+    "known_events",
     "read_after",
     "read_stream",
 ]

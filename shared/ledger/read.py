@@ -1,12 +1,16 @@
 """Reading the ledger: by position, and by stream."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from prometheus_client import Counter
 from sqlalchemy import Connection, Row, text
 
-from shared.events import Metadata, RecordedEvent
+from shared.events import Event, Metadata, RecordedEvent, UnknownTypeError
+
+UNKNOWN = Counter("palio_stream_unknown_events_total", "Events of a type this release does not know, skipped in streams")
+
 
 COLUMNS = "e.position, h.epoch, e.id, e.stream, e.version, e.type, e.schema_version, e.data, e.metadata, e.recorded_at"
 READ_AFTER = text(
@@ -25,6 +29,20 @@ def read_after(connection: Connection, position: int, limit: int) -> list[Record
 def read_stream(connection: Connection, stream: str) -> list[RecordedEvent]:
     """All events of a stream, in order; empty if it does not exist."""
     return _recorded(connection.execute(READ_STREAM, {"stream": stream}).all())
+
+
+def known_events(stream: Iterable[RecordedEvent]) -> Iterator[tuple[RecordedEvent, Event]]:
+    """The events of a stream, typed. Those of a type that only a later release knows are skipped and counted.
+
+    Raises `NewerVersionError`: a known fact that can't be read must not be passed over.
+    """
+    for recorded in stream:
+        try:
+            event = recorded.event()
+        except UnknownTypeError:
+            UNKNOWN.inc()
+            continue
+        yield recorded, event
 
 
 def head_position(connection: Connection) -> int:

@@ -39,7 +39,8 @@ from shared.events import (
     ScoreComputed,
     TrainingRequested,
 )
-from shared.ledger import NewEvent, Projection, ReadModel, append_once, derived_id, read_after, read_stream
+from shared.final_scores import ScoreKind
+from shared.ledger import NewEvent, Projection, ReadModel, append_once, derived_id, known_events, read_after, read_stream
 from shared.runs import run_id_of
 from shared.telemetry import Readiness
 from tests.support.goldens import golden
@@ -63,7 +64,7 @@ class Submission:
 class History:
     """One challenge with three folds, on a real ledger."""
 
-    def __init__(self, engine_of: Callable[[str], Engine], store: Store) -> None:
+    def __init__(self, engine_of: Callable[[str], Engine], store: Store, score_kind: ScoreKind = "bag") -> None:
         self._engine_of = engine_of
         self._desk = SubmissionDesk(engine_of("ingest"), store, 100_000)
         self.orchestrator = engine_of("orchestrator")
@@ -72,7 +73,8 @@ class History:
         kit = pack_files({"problem.py": b"", "submissions/starting_kit/classifier.py": b""})
         upload = ProblemUpload(CHALLENGE, io.BytesIO(kit), None, None, None, None, ())
         publish_problem(engine_of("ingest"), store, upload, ADMINISTRATOR, 2**20)
-        self._golden("scorer", "ProblemPrepared", problem_id=CHALLENGE, version=1, n_folds=N_FOLDS, elements=("classifier.py",))
+        prepared = {"version": 1, "n_folds": N_FOLDS, "elements": ("classifier.py",), "score_kind": score_kind}
+        self._golden("scorer", "ProblemPrepared", problem_id=CHALLENGE, **prepared)
         create_challenge(
             engine_of("ingest"), NewChallenge(id=CHALLENGE, title="A history", problem=CHALLENGE), ADMINISTRATOR, [POOL]
         )
@@ -142,14 +144,15 @@ class History:
         for fold in range(N_FOLDS):
             self.report(self.fold_report(submission, fold))
 
-    def score(self, submission: Submission, value: float = 0.5) -> None:
+    def score(self, submission: Submission, value: float | None = 0.5) -> None:
         """The scorer is done with it; said again, nothing changes."""
         run_id = run_id_of(submission.submission_id)
         scored = golden("ScoreComputed")
         assert isinstance(scored, ScoreComputed)
         bagged = tuple(each.model_copy(update={"valid": (value,), "test": (value,)}) for each in scored.bagged)
+        folds = tuple(each.model_copy(update={"valid": value}) for each in scored.folds)
         about = {"run_id": run_id, "submission_id": submission.submission_id, "challenge_id": CHALLENGE, "problem_version": 1}
-        event = scored.model_copy(update={**about, "bagged": bagged})
+        event = scored.model_copy(update={**about, "bagged": bagged, "folds": folds})
         append_once(self._engine_of("scorer"), [NewEvent(event, METADATA, id=derived_id(run_id, "score"))])
 
     def fail_to_score(self, submission: Submission) -> None:
@@ -194,7 +197,8 @@ class History:
     def run_events(self, submission: Submission) -> list[Event]:
         """Its run, as the ledger says."""
         with self.orchestrator.connect() as connection:
-            return [each.event() for each in read_stream(connection, f"run-{run_id_of(submission.submission_id)}")]
+            stream = read_stream(connection, f"run-{run_id_of(submission.submission_id)}")
+            return [event for _, event in known_events(stream)]
 
     def fold_report(self, submission: Submission, fold: int) -> FoldTrainedReport:
         """A fold is trained."""
