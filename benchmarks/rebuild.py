@@ -25,7 +25,7 @@ from benchmarks.figures import Arguments, Figures, say
 from deploy.local.stack import Stack
 from shared.events import EVENT_TYPES, Event
 from shared.ledger.append import APPEND
-from shared.ledger.chain import first_broken_link
+from shared.ledger.chain import snapshot, verify
 from shared.ledger.read_model import read_models
 from shared.ledger.rebuild import rebuild
 from tests.support.goldens import golden
@@ -143,8 +143,8 @@ def main() -> None:
             seconds, grown = measured(lambda: rebuild(owner, read_models()[name], lambda _position, _goal: None))
             figures.add(name, count, seconds, count / seconds, grown)
         say("verifying")
-        with owner.connect() as connection:
-            seconds, grown = measured(lambda: first_broken_link(connection))
+        with snapshot(owner) as connection:
+            seconds, grown = measured(lambda: verify(connection, lambda _position, _goal: None))
         figures.add("verified", count, seconds, count / seconds, grown)
         owner.dispose()
     figures.print(as_json=options.json)

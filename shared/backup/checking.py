@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
 from shared.backup.folder import BackupFolder
-from shared.backup.ledger_rows import link_of, objects_named, rows_of
+from shared.backup.ledger_rows import bytes_of, leaf_of_row, objects_named, rows_of
 from shared.backup.manifest import Manifest
 from shared.backup.named import ObjectName
 from shared.backup.objects import is_sound, objects_listed
 from shared.backup.threads import in_threads
 from shared.backup.words import Progress
-from shared.ledger.chain import ChainLink, first_broken
+from shared.ledger.chain import GENESIS
 
 
 @dataclass(frozen=True)
@@ -34,20 +35,16 @@ def check_backup(folder: BackupFolder, backup: Path, manifest: Manifest) -> Find
 
 
 def _ledger(backup: Path, manifest: Manifest) -> Iterator[str]:
-    last: ChainLink | None = None
+    position, previous = 0, GENESIS
     progress = Progress("events checked")
-
-    def followed(links: Iterator[ChainLink]) -> Iterator[ChainLink]:
-        nonlocal last
-        for last in links:
-            progress.done(last.position)
-            yield last
-
     with rows_of(backup, manifest.table("ledger", "events")) as rows:
-        broken = first_broken(followed(link_of(row) for row in rows))
-    if broken is not None:
-        yield f"the ledger's chain breaks at position {broken:,}"
-    elif last is None or (last.position, last.hash.hex()) != (manifest.position, manifest.head_hash):
+        for position, row in enumerate(rows, start=1):
+            previous = sha256(previous + leaf_of_row(row)).digest()
+            if int(row["position"]) != position or bytes_of(row["hash"]) != previous:
+                yield f"the ledger's chain breaks at position {position:,}"
+                return
+            progress.done(position)
+    if (position, previous.hex()) != (manifest.position, manifest.head_hash):
         yield f"the ledger does not end at position {manifest.position:,} with the hash that the manifest says"
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from shared.backup.manifest import BackupTable
 from shared.backup.named import Names, ObjectName
 from shared.backup.words import BackupError, Progress
 from shared.events import Event, Metadata, NewerVersionError, RecordedEvent
-from shared.ledger.chain import ChainLink
+from shared.ledger.chain import HASHED, leaf_of
 
 Row = dict[str, str]
 
@@ -32,21 +32,16 @@ def rows_of(folder: Path, table: BackupTable) -> Iterator[Iterator[Row]]:
         yield (dict(zip(table.columns, row, strict=True)) for row in csv.reader(io.TextIOWrapper(plain, "utf-8", newline="")))
 
 
-def link_of(row: Row) -> ChainLink:
-    """A row of `ledger.events` as its hash is made from it."""
-    return ChainLink(
-        position=int(row["position"]),
-        id=UUID(row["id"]),
-        stream=row["stream"],
-        version=int(row["version"]),
-        type=row["type"],
-        schema_version=int(row["schema_version"]),
-        data=row["data"],
-        metadata=row["metadata"],
-        recorded_at=datetime.fromisoformat(row["recorded_at"]),
-        salt=bytes.fromhex(row["salt"].removeprefix("\\x")),
-        hash=bytes.fromhex(row["hash"].removeprefix("\\x")),
-    )
+def leaf_of_row(row: Row) -> bytes:
+    """The leaf of a row of `ledger.events`."""
+    recorded_at = datetime.fromisoformat(row["recorded_at"]).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    hashed = {**row, "recorded_at": recorded_at}
+    return leaf_of(bytes_of(row["salt"]), (hashed[name] for name in HASHED))
+
+
+def bytes_of(column: str) -> bytes:
+    """A column of bytes, as PostgreSQL writes it."""
+    return bytes.fromhex(column.removeprefix("\\x"))
 
 
 def objects_named(folder: BackupFolder, backup: Path, events: BackupTable) -> Iterator[ObjectName]:

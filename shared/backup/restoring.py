@@ -18,8 +18,8 @@ from shared.backup.folder import BackupFolder
 from shared.backup.manifest import Manifest
 from shared.backup.objects import put_objects
 from shared.backup.tables import copy_in
-from shared.backup.words import BackupError
-from shared.ledger.chain import first_broken_link
+from shared.backup.words import BackupError, Progress
+from shared.ledger.chain import BrokenChainError, verify
 from shared.migrations.roles import OWNER_ROLE, SERVICES, role_of
 from shared.migrations.upgrade import MIGRATION_LOCK, knows_revision, migration_folders, upgrade_schema, upgrade_schemas
 from shared.restored import GROUP, Restored, WhenRestored
@@ -71,10 +71,11 @@ def restore(
         with owner.begin() as connection:
             epoch = _fill(connection, backup, manifest, replace=replace)
             # In this transaction: a ledger that does not verify is never there.
-            broken = first_broken_link(connection)
-            if broken is not None:
-                raise BackupError(f"the restored ledger's chain breaks at position {broken:,}; nothing was changed")
+            progress = Progress("events verified")
+            verify(connection, lambda position, _goal: progress.done(position))
             said = _tell_services(connection, Restored(manifest.made_at, manifest.position, mail))
+    except BrokenChainError as error:
+        raise BackupError(f"the restored ledger breaks at position {error.position:,}: {error}; nothing was changed") from error
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) == "55P03":
             raise BackupError(

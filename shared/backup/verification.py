@@ -12,7 +12,8 @@ from shared.backup.ledger_rows import objects_named
 from shared.backup.manifest import Manifest
 from shared.backup.objects import missing_from
 from shared.backup.words import Progress
-from shared.ledger.chain import first_broken_link
+from shared.ledger.chain import BrokenChainError, snapshot
+from shared.ledger.chain import verify as verify_ledger
 from shared.ledger.read_model import read_models
 from shared.ledger.rebuild import compare
 
@@ -43,12 +44,13 @@ def verify(owner: Engine, store: Store, folder: BackupFolder, backup: Path, mani
 
 
 def _ledger(owner: Engine, manifest: Manifest) -> Check:
-    with owner.connect() as connection:
-        broken = first_broken_link(connection)
-        head = connection.execute(text("SELECT position, encode(hash, 'hex') AS hash FROM ledger.head")).one()
-    if broken is not None:
-        return Check("ledger", False, f"the chain breaks at position {broken:,}")
-    if (head.position, head.hash) != (manifest.position, manifest.head_hash):
+    progress = Progress("events verified")
+    try:
+        with snapshot(owner) as connection:
+            head = verify_ledger(connection, lambda position, _goal: progress.done(position))
+    except BrokenChainError as error:
+        return Check("ledger", False, f"at position {error.position:,} {error}")
+    if (head.position, head.hash.hex()) != (manifest.position, manifest.head_hash):
         return Check("ledger", False, f"it ends at position {head.position:,}, not at {manifest.position:,} as the backup")
     return Check("ledger", True, f"{head.position:,} events, the chain is whole and ends as in the backup")
 

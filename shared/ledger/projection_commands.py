@@ -2,17 +2,17 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
 import click
 from sqlalchemy import text
 
+from shared.ledger.progress import progress_bar
 from shared.ledger.read import head_position
 from shared.ledger.read_model import ReadModel, read_models
-from shared.ledger.rebuild import Progress, RebuildError, compare, rebuild
+from shared.ledger.rebuild import RebuildError, compare, rebuild
 from shared.owner import owner_engine
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def rebuild_(name: str, *, as_json: bool) -> None:
       palio projection rebuild leaderboard
     """
     model = _model(name)
-    with owner_engine() as engine, _progress(f"{name} is made anew") as progress:
+    with owner_engine() as engine, progress_bar(f"{name} is made anew") as progress:
         done = _said(partial(rebuild, engine, model, progress))
     if as_json:
         click.echo(json.dumps({"name": name, "position": done.position, "seconds": round(done.seconds, 3)}))
@@ -90,7 +90,7 @@ def check(names: tuple[str, ...], *, as_json: bool) -> None:
     found = {}
     with owner_engine() as engine:
         for name, model in models.items():
-            with _progress(f"{name} is compared") as progress:
+            with progress_bar(f"{name} is compared") as progress:
                 found[name] = _said(partial(compare, engine, model, progress))
     if as_json:
         click.echo(
@@ -116,15 +116,3 @@ def _said(work: Callable[[], T]) -> T:
         return work()
     except RebuildError as error:
         raise click.ClickException(str(error)) from error
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Progress]:
-    """A bar on standard error, where somebody looks at it."""
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
-
-        def progress(position: int, goal: int) -> None:
-            bar.length = max(goal, 1)
-            bar.update(position - bar.pos)
-
-        yield progress

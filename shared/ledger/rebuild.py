@@ -7,13 +7,14 @@ one; a schema left over is removed by the next run.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from shared.ledger.progress import Progress
 from shared.ledger.projection import Projection
 from shared.ledger.read import head_position
 from shared.ledger.read_model import ReadModel
@@ -30,9 +31,6 @@ _HASH_OF_ROWS = (
     ' FROM (SELECT sha256(convert_to(CAST({row} AS text), \'UTF8\')) AS hash FROM "{schema}"."{table}") AS hashed'
 )
 _NOT_COMPARED = frozenset({"schema_version", "checkpoint"})
-
-#: Told of the position reached, and the one to reach.
-Progress = Callable[[int, int], None]
 
 
 class RebuildError(Exception):
