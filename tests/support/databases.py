@@ -14,7 +14,7 @@ from tests.support.servers import Servers
 @contextmanager
 def migrated_database(servers: Servers) -> Iterator[str]:
     """A database with all schemas, to be copied; its name."""
-    with _database(servers, "") as name:
+    with empty_database(servers) as name:
         owner = create_engine(servers.owner_url(name), poolclass=NullPool, hide_parameters=True)
         upgrade_database(owner, servers.database_passwords)
         yield name
@@ -24,6 +24,13 @@ def migrated_database(servers: Servers) -> Iterator[str]:
 def copied_database(servers: Servers, template: str) -> Iterator[str]:
     """A copy of a database to which nobody is connected; its name."""
     with _database(servers, f'TEMPLATE "{template}"') as name:
+        yield name
+
+
+@contextmanager
+def empty_database(servers: Servers) -> Iterator[str]:
+    """A database with nothing in it; its name."""
+    with _database(servers, "") as name:
         yield name
 
 
