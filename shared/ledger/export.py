@@ -62,6 +62,9 @@ class _Story:
 #: Every type of event, and which of them are whole. A type that says who somebody is, or what code said, is never.
 WHOLE: dict[str, Callable[[_Story, dict[str, Any]], bool] | None] = {
     "ChallengeCreated": _Story.of_challenge,
+    "ChallengeOpened": _Story.of_challenge,
+    "CodeOpened": _Story.of_challenge,
+    "ChallengeClosed": _Story.of_challenge,
     "ProblemPublished": _Story.of_problem,
     "ProblemPrepared": _Story.of_problem,
     "TeamCreated": _Story.of_team,
@@ -77,7 +80,13 @@ WHOLE: dict[str, Callable[[_Story, dict[str, Any]], bool] | None] = {
     "TrainingFinished": _Story.of_trained_run,
     "ScoreComputed": _Story.of_run,
     "ScoringFailed": _Story.of_run,
+    "ScoringRequested": _Story.of_run,
+    "PreparationRequested": None,
     "ProblemPreparationFailed": None,
+    # An operator's reasons are nobody else's.
+    "PoolPaused": None,
+    "PoolResumed": None,
+    "PoolDrained": None,
     "UserRegistered": None,
     "AdministratorAppointed": None,
     "MailSent": None,

@@ -145,7 +145,7 @@ def handlers(engine_of: Callable[[str], Engine]) -> dict[Service, Handler]:
     """How each service begins with a message. What it would do with one that it can read is not reached."""
     nothing = object()
     scorer = ScorerConsumer(engine_of("scorer"), cast("ProblemPreparer", nothing), cast("RunScorer", nothing), 1)
-    orchestrator = EventConsumer(cast("Scheduler", nothing), cast("Commander", nothing))
+    orchestrator = EventConsumer(engine_of("orchestrator"), cast("Scheduler", nothing), cast("Commander", nothing))
     doorbells = {
         service: Doorbell(projection_of(service, engine_of, Readiness())).handle
         for service in (Service.LEADERBOARD, Service.MAILER)
