@@ -3,11 +3,13 @@
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
 
+from shared.bus.properties import read_any_properties
 from shared.settings import BusSettings
 
 
 async def connect(settings: BusSettings, name: str) -> AbstractRobustConnection:
     """Connect as this service's user; comes back by itself after the broker does. `name` is what operators see."""
+    read_any_properties()
     return await aio_pika.connect_robust(
         settings.amqp_url.get_secret_value(),
         client_properties={"connection_name": name},
