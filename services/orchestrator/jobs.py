@@ -296,4 +296,9 @@ HANDLERS: Handlers = {
     ScoringFailed: owed.when_scoring_ended,
 }
 
-READ_MODEL = ReadModel("orchestrator", Path(__file__).parent / "migrations", HANDLERS)
+READ_MODEL = ReadModel(
+    "orchestrator",
+    Path(__file__).parent / "migrations",
+    HANDLERS,
+    own_tables=frozenset({"dead_letters"}),
+)

@@ -7,6 +7,7 @@ from functools import partial
 from aio_pika.abc import AbstractChannel, AbstractRobustConnection
 
 from services.orchestrator.consumer import EventConsumer, ReportConsumer
+from services.orchestrator.dead_letters.consumer import DeadLetterConsumer
 from services.orchestrator.jobs import HANDLERS
 from services.orchestrator.lost import LostWork, ReadyMessages
 from services.orchestrator.reminders import QueueState, Reminders
@@ -17,7 +18,7 @@ from shared.bus.connection import connect
 from shared.bus.consumer import Consumer
 from shared.bus.service import run_bus_service
 from shared.bus.telemetry import HEARTBEAT_KEY, Commander, Whisperer, hear_telemetry
-from shared.bus.topology import ORCHESTRATOR_KEYS, REPORTS_QUEUE, event_queue, trainer_queue
+from shared.bus.topology import DEAD_LETTERS, ORCHESTRATOR_KEYS, REPORTS_QUEUE, event_queue, trainer_queue
 from shared.database import make_engine
 from shared.events import Service
 from shared.ledger import Projection
@@ -68,10 +69,14 @@ def main() -> None:
             pages.update({"/queue": scheduler.state, "/silence": silence.page})
             await hear_telemetry(connection, Service.ORCHESTRATOR, (HEARTBEAT_KEY,), trainers.hear)
             events = EventConsumer(engine, scheduler, await Commander.open(connection))
+            dead_letters = DeadLetterConsumer(engine)
+            tasks.create_task(dead_letters.count())
             reports = ReportConsumer(engine, settings.max_attempts, scheduler)
             tasks.create_task(scheduler.run(await Whisperer.open(connection, ORCHESTRATOR_KEYS)))
             queues = {event_queue(Service.ORCHESTRATOR): (events.handle, EVENTS_AT_ONCE)}
             queues[REPORTS_QUEUE] = (reports.handle, REPORTS_AT_ONCE)
+            # One at a time: each may push out the oldest.
+            queues[DEAD_LETTERS] = (dead_letters.handle, 1)
             for queue, (handler, at_once) in queues.items():
                 tasks.create_task(Consumer(connection, queue, handler, readiness, prefetch=at_once).run())
             readiness.clear("start")

@@ -18,7 +18,7 @@ from services.relay.cursor import ActiveCursor
 from shared.bus.connection import get_exchange, open_publishing_channel
 from shared.bus.consumer import BROKER_ERRORS
 from shared.bus.topology import EVENTS
-from shared.events import EVENT_TYPES, RecordedEvent, UnknownTypeError
+from shared.events import EVENT_TYPES, RecordedEvent, Service, UnknownTypeError
 from shared.events.envelope import CONTENT_TYPE
 from shared.faults import fault_point
 from shared.settings import RelaySettings
@@ -107,6 +107,8 @@ async def _publish(exchange: AbstractExchange, recorded: RecordedEvent) -> None:
         content_type=CONTENT_TYPE,
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         correlation_id=recorded.metadata.correlation_id,
+        # Verified by the broker: what is found among the dead letters under this name is from the ledger.
+        user_id=Service.RELAY,
     )
     routing_key, has_consumers = route(recorded)
     try:

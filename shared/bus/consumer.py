@@ -15,8 +15,9 @@
 import asyncio
 import errno
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from typing import cast
 
 import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection, FieldValue
@@ -37,6 +38,12 @@ MAX_TRIES = 5
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 15.0
 CONFIRM_TIMEOUT_S = 30.0
+#: Headers of a buried message: why, from which queue, under which key and in whose name it had come, and its own headers.
+REASON, ORIGIN_QUEUE, ORIGIN_KEY, ORIGIN_USER = "palio-reason", "palio-queue", "palio-routing-key", "palio-user"
+ORIGIN_HEADERS = "palio-headers"
+#: All headers of a message must fit into one frame of 128 KiB, and what AMQP calls a short text into 255 bytes.
+_MAX_HEADERS_BYTES = 16 * 2**10
+_MAX_SHORT_BYTES = 255
 #: How long work that was ended may take to tidy up, before its messages are handed back anyway.
 TIDYING_S = 10.0
 #: What the broker, or the way to it, says when it is away. A channel that is gone raises a RuntimeError of its own.
@@ -194,14 +201,40 @@ class Consumer:
         log.error("dead_letter", queue=self._queue, reason=reason)
         headers: dict[str, FieldValue] = {
             # What a stranger sent may be in it, and need not be text that AMQP takes.
-            "palio-reason": reason[:1000].encode(errors="replace").decode(),
-            "palio-queue": self._queue,
-            "palio-routing-key": message.routing_key or "",
+            REASON: reason[:1000].encode(errors="replace").decode(),
+            ORIGIN_QUEUE: self._queue,
+            ORIGIN_KEY: message.routing_key or "",
+            ORIGIN_USER: message.user_id or "",
+            ORIGIN_HEADERS: _in_words(message.headers),
         }
-        copy = aio_pika.Message(message.body, headers=headers, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        copy = aio_pika.Message(
+            message.body,
+            headers=headers,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            content_type=_short(message.content_type),
+            correlation_id=_short(message.correlation_id),
+            message_id=_short(message.message_id),
+            type=_short(message.type),
+            # The broker takes no other name than that of this connection: what these headers say is this service's word.
+            user_id=cast("aio_pika.Connection", self._connection).url.user,
+        )
         if self._dead_letters is None:
             raise RuntimeError("a consumer buries messages only while it runs")
         await self._dead_letters.publish(copy, routing_key="", timeout=CONFIRM_TIMEOUT_S)
+
+
+def _in_words(headers: Mapping[str, FieldValue]) -> str:
+    """Headers for people, cut."""
+    try:
+        words = repr(dict(headers))
+    except RecursionError:
+        words = "(tables in tables, too deep)"
+    return words.encode(errors="backslashreplace")[:_MAX_HEADERS_BYTES].decode(errors="ignore")
+
+
+def _short(text: str | None) -> str | None:
+    """As much of a property as can be sent on."""
+    return None if text is None else text.encode(errors="replace")[:_MAX_SHORT_BYTES].decode(errors="ignore")
 
 
 def _is_gone(message: AbstractIncomingMessage) -> bool:

@@ -42,7 +42,7 @@ EVENT_DELIVERY_LIMIT = 1_000
 TRAINER_DELIVERY_LIMIT = 20
 #: RabbitMQ from 3.12 takes it per queue; for 3.10 the same bound stands in rabbitmq.conf. Beyond the longest job: 8 days.
 CONSUMER_TIMEOUT_MS = 8 * 24 * 3600 * 1000
-#: Dead letters are bounded: the oldest go first.
+#: Dead letters are bounded, here and where the orchestrator keeps them: the oldest go first.
 MAX_DEAD_LETTERS = 10_000
 
 
@@ -130,7 +130,14 @@ def definitions(passwords: Mapping[str, str], pools: Sequence[str]) -> dict[str,
                 "vhost": VHOST,
                 "durable": True,
                 "auto_delete": False,
-                "arguments": {"x-queue-type": "quorum", "x-max-length": MAX_DEAD_LETTERS, "x-overflow": "drop-head"},
+                "arguments": {
+                    "x-queue-type": "quorum",
+                    "x-max-length": MAX_DEAD_LETTERS,
+                    "x-overflow": "drop-head",
+                    # RabbitMQ 4 would drop one after 20 deaths of the orchestrator.
+                    "x-delivery-limit": EVENT_DELIVERY_LIMIT,
+                    "x-consumer-timeout": CONSUMER_TIMEOUT_MS,
+                },
             },
         ],
         "bindings": [
@@ -171,7 +178,7 @@ def _permissions(user: str, pools: Sequence[str]) -> dict[str, str]:
     writable = [DEAD_LETTERS]
     if user == Service.ORCHESTRATOR:
         # The pools' and the scorer's queues only to see how much waits in them: their messages it could read as events as well.
-        readable += [REPORTS_QUEUE, event_queue(Service.SCORER), *(trainer_queue(pool) for pool in pools)]
+        readable += [REPORTS_QUEUE, DEAD_LETTERS, event_queue(Service.SCORER), *(trainer_queue(pool) for pool in pools)]
         writable += [CONTROL, TELEMETRY]
     if user not in TELEMETRY_READERS:
         return {"configure": "^$", "write": _names(*writable), "read": _names(*readable)}
@@ -192,7 +199,8 @@ def _user(name: str, password: str) -> dict[str, Any]:
     # RabbitMQ's format: salt, then sha256 of salt and password. The salt is derived, so that the file does not change at each start.
     salt = hmac.digest(password.encode(), name.encode(), "sha256")[:4]
     password_hash = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
-    tags = ["administrator"] if name == "operator" else []
+    # Who puts a report back into its queue does so in the name of the trainer whose report it is: consumers go by that name.
+    tags = ["administrator", "impersonator"] if name == "operator" else []
     return {"name": name, "password_hash": password_hash, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": tags}
 
 
