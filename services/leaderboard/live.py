@@ -4,9 +4,11 @@ Nobody relies on it: places are said again every second, and a whole log is stor
 """
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from shared.bus.telemetry import AnyTelemetry, LogLines, QueuePlace, QueueSnapshot
@@ -14,6 +16,15 @@ from shared.bus.telemetry import AnyTelemetry, LogLines, QueuePlace, QueueSnapsh
 #: Of each submission so much of what it prints is kept, and of so many submissions, those that printed last.
 MAX_CHARS = 64 * 2**10
 MAX_SUBMISSIONS = 500
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Where a submission stands in its pool's queue, and whether that stands still, with an administrator's words."""
+
+    place: QueuePlace
+    is_paused: bool
+    reason: str
 
 
 class Watcher:
@@ -42,7 +53,8 @@ class Live:
     """For one event loop; `place` and `text` may be read from any thread."""
 
     def __init__(self) -> None:
-        self._places: dict[str, dict[UUID, QueuePlace]] = {}
+        self._places: dict[str, dict[UUID, Waiting]] = {}
+        self._snapshots: dict[str, tuple[QueueSnapshot, float]] = {}
         self._texts: OrderedDict[UUID, dict[int, str]] = OrderedDict()
         self._watchers: dict[UUID, set[Watcher]] = {}
 
@@ -53,7 +65,12 @@ class Live:
         elif isinstance(said, LogLines):
             self._hear_lines(said)
 
-    def place(self, submission_id: UUID) -> QueuePlace | None:
+    def snapshots(self) -> list[tuple[QueueSnapshot, float]]:
+        """What was heard last of each pool, by name, and how many seconds ago."""
+        now = time.monotonic()
+        return [(snapshot, now - at) for _, (snapshot, at) in sorted(self._snapshots.copy().items())]
+
+    def place(self, submission_id: UUID) -> Waiting | None:
         """Where it stands in its pool's queue; None if it does not wait, or nothing was heard yet."""
         for places in tuple(self._places.values()):
             if submission_id in places:
@@ -78,7 +95,10 @@ class Live:
 
     def _hear_places(self, snapshot: QueueSnapshot) -> None:
         before = self._places.get(snapshot.pool, {})
-        now = self._places[snapshot.pool] = {place.submission_id: place for place in snapshot.places}
+        self._snapshots[snapshot.pool] = (snapshot, time.monotonic())
+        is_paused = snapshot.state != "open"
+        now = {place.submission_id: Waiting(place, is_paused, snapshot.reason) for place in snapshot.places}
+        self._places[snapshot.pool] = now
         for submission_id in self._watchers.keys() & (before.keys() | now.keys()):
             if before.get(submission_id) != now.get(submission_id):
                 self._wake(submission_id)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, text
 
 from services.orchestrator import challenge_times, owed
 from services.orchestrator.order import Job, Turns
+from services.orchestrator.pools import POOL_HANDLERS
 from shared.events import (
     ChallengeClosed,
     ChallengeCreated,
@@ -274,6 +275,7 @@ def _finish_job(connection: Connection, run_id: UUID, fold: int, recorded: Recor
 
 
 HANDLERS: Handlers = {
+    **POOL_HANDLERS,
     ChallengeCreated: when_challenge_created,
     SubmissionUploaded: when_submission_uploaded,
     TrainingRequested: when_requested,

@@ -68,11 +68,12 @@ def main() -> None:
             scheduler = Scheduler(engine, projection, trainers, (lost.look, reminders.look, silence.look), readiness)
             pages.update({"/queue": scheduler.state, "/silence": silence.page})
             await hear_telemetry(connection, Service.ORCHESTRATOR, (HEARTBEAT_KEY,), trainers.hear)
-            events = EventConsumer(engine, scheduler, await Commander.open(connection))
+            commander = await Commander.open(connection)
+            events = EventConsumer(engine, scheduler, commander)
             dead_letters = DeadLetterConsumer(engine)
             tasks.create_task(dead_letters.count())
             reports = ReportConsumer(engine, settings.max_attempts, scheduler)
-            tasks.create_task(scheduler.run(await Whisperer.open(connection, ORCHESTRATOR_KEYS)))
+            tasks.create_task(scheduler.run(await Whisperer.open(connection, ORCHESTRATOR_KEYS), commander))
             queues = {event_queue(Service.ORCHESTRATOR): (events.handle, EVENTS_AT_ONCE)}
             queues[REPORTS_QUEUE] = (reports.handle, REPORTS_AT_ONCE)
             # One at a time: each may push out the oldest.

@@ -3,6 +3,9 @@
 Under faults: the tables are only read here; what is requested is appended, and the projection takes it in like any event. Two
 orchestrators, or one that read its tables before its own last append was in them, choose the same jobs: the ids are derived
 and the streams' versions expected, so the later one appends nothing and looks again.
+
+Of a pool that is paused or drained nothing is requested, from when the tables know it: what was requested in the moment before that
+goes on, or comes back.
 """
 
 from collections.abc import Sequence
@@ -11,6 +14,7 @@ from sqlalchemy import Connection, Engine, text
 
 from services.orchestrator.jobs import TrackedJob, log_policy_of, tracked_jobs, turns_of
 from services.orchestrator.order import Job, next_jobs
+from services.orchestrator.pools import is_open
 from services.orchestrator.run import Run
 from services.orchestrator.runs import load_run
 from shared.events import FoldRequested, LogPolicy, SubmissionUploaded, TrainingRequested
@@ -43,6 +47,8 @@ def release(engine: Engine, pool: str, slots: int) -> int:
 
 
 def _chosen(connection: Connection, pool: str, slots: int) -> Sequence[TrackedJob]:
+    if not is_open(connection, pool):
+        return ()
     jobs = {each.job: each for each in tracked_jobs(connection, pool)}
     waiting = [job for job, each in jobs.items() if each.requested_at is None]
     if not waiting:

@@ -17,10 +17,11 @@ from sqlalchemy import Engine
 from services.orchestrator.challenge_times import record_what_has_come
 from services.orchestrator.estimate import queue_places
 from services.orchestrator.jobs import TrackedJob, mean_durations, pools_with_jobs, tracked_jobs, turns_of
+from services.orchestrator.pools import Drain, Pool, drains, pools
 from services.orchestrator.release import release
 from services.orchestrator.trainers import Trainers
 from shared.bus.consumer import worth_waiting_for
-from shared.bus.telemetry import QueueSnapshot, Whisperer
+from shared.bus.telemetry import Commander, QueuePlace, QueueSnapshot, Whisperer
 from shared.events import Service
 from shared.ledger import Projection
 from shared.telemetry import Readiness, get_logger
@@ -38,6 +39,8 @@ BACKLOG = Gauge("palio_pool_backlog", "Jobs that wait, or are requested and not 
 UNDER_WAY = Gauge("palio_pool_under_way", "Jobs that trainers have begun", ["pool"])
 OLDEST = Gauge("palio_pool_oldest_wait_seconds", "Seconds that the oldest job that has not begun has waited", ["pool"])
 
+PAUSED = Gauge("palio_pool_paused", "1 for a pool that is paused or drained", ["pool"])
+
 
 class Scheduler:
     """Says whose turn it is. One task runs it; others ring it."""
@@ -54,7 +57,7 @@ class Scheduler:
         self._woken = asyncio.Event()
         self._moved = asyncio.Condition()
         self._position = 0
-        self._told: dict[str, QueueSnapshot] = {}
+        self._told: set[str] = set()
         self._told_at = 0.0
         self._searched_at = 0.0
         self._pools: dict[str, dict[str, object]] = {}
@@ -69,13 +72,13 @@ class Scheduler:
         async with self._moved:
             await self._moved.wait_for(lambda: self._position >= position)
 
-    async def run(self, whisperer: Whisperer) -> None:
+    async def run(self, whisperer: Whisperer, commander: Commander) -> None:
         """Schedule until cancelled. A server that is away is waited for."""
         while True:
             self._woken.clear()
             try:
                 position = await asyncio.to_thread(self._take_in_and_release)
-                await self._tell(whisperer)
+                await self._tell(whisperer, commander)
             except Exception as error:
                 if not worth_waiting_for(error):
                     raise
@@ -122,38 +125,62 @@ class Scheduler:
                 position = self._projection.catch_up()
         return position
 
-    async def _tell(self, whisperer: Whisperer) -> None:
+    async def _tell(self, whisperer: Whisperer, commander: Commander) -> None:
         if time.monotonic() - self._told_at < _TELL_S:
             return
         self._told_at = time.monotonic()
-        for snapshot in await asyncio.to_thread(self._snapshots):
-            # Said again though nothing changed: whoever started meanwhile has not heard it. An empty queue is said once.
-            if snapshot.places or self._told.get(snapshot.pool) != snapshot:
-                await whisperer.say(snapshot, Service.ORCHESTRATOR)
-            self._told[snapshot.pool] = snapshot
+        snapshots, to_drain = await asyncio.to_thread(self._looked_up)
+        for snapshot in snapshots:
+            # Said again though nothing changed: whoever started meanwhile has not heard it.
+            await whisperer.say(snapshot, Service.ORCHESTRATOR)
+            self._told.add(snapshot.pool)
+        for drain in to_drain:
+            # Said again until everything has come back: one that is lost only delays.
+            await commander.drain(drain.pool, drain.epoch, drain.through)
 
-    def _snapshots(self) -> list[QueueSnapshot]:
+    def _looked_up(self) -> tuple[list[QueueSnapshot], list[Drain]]:
         snapshots = []
         now = datetime.now(UTC)
         with self._engine.connect() as connection:
+            to_drain = drains(connection)
             durations = mean_durations(connection)
-            for pool in sorted({*pools_with_jobs(connection), *self._trainers.pools(), *self._told}):
-                jobs = tracked_jobs(connection, pool)
+            decided = pools(connection)
+            for name in sorted({*pools_with_jobs(connection), *self._trainers.pools(), *self._told, *decided}):
+                pool = decided.get(name, Pool(name))
+                jobs = tracked_jobs(connection, name)
                 self._note(pool, jobs, now)
-                slots = self._trainers.capacity(pool).slots
-                places = queue_places(jobs, turns_of(connection, pool), durations, slots, now)
-                snapshots.append(QueueSnapshot(pool=pool, places=places))
-        return snapshots
+                # Nobody can tell when a pool goes on that stands still.
+                slots = self._trainers.capacity(name).slots if pool.state == "open" else 0
+                places = queue_places(jobs, turns_of(connection, name), durations, slots, now)
+                snapshots.append(self._snapshot(pool, jobs, places))
+        return snapshots, to_drain
 
-    def _note(self, pool: str, jobs: list[TrackedJob], now: datetime) -> None:
+    def _snapshot(self, pool: Pool, jobs: list[TrackedJob], places: tuple[QueuePlace, ...]) -> QueueSnapshot:
+        capacity = self._trainers.capacity(pool.name)
+        return QueueSnapshot(
+            pool=pool.name,
+            places=places,
+            state=pool.state,
+            reason=pool.reason,
+            decided_at_position=pool.position,
+            waiting=sum(each.requested_at is None for each in jobs),
+            requested=sum(each.requested_at is not None and each.started_at is None for each in jobs),
+            under_way=sum(each.started_at is not None for each in jobs),
+            trainers=capacity.trainers,
+            slots=capacity.slots,
+        )
+
+    def _note(self, pool: Pool, jobs: list[TrackedJob], now: datetime) -> None:
         """Keep a pool's figures for metrics and the scaler."""
         idle = [each for each in jobs if each.started_at is None]
         oldest_s = max(((now - each.waiting_since).total_seconds() for each in idle), default=0.0)
-        capacity = self._trainers.capacity(pool)
-        BACKLOG.labels(pool).set(len(idle))
-        UNDER_WAY.labels(pool).set(len(jobs) - len(idle))
-        OLDEST.labels(pool).set(oldest_s)
-        self._pools[pool] = {
+        capacity = self._trainers.capacity(pool.name)
+        BACKLOG.labels(pool.name).set(len(idle))
+        UNDER_WAY.labels(pool.name).set(len(jobs) - len(idle))
+        OLDEST.labels(pool.name).set(oldest_s)
+        PAUSED.labels(pool.name).set(pool.state != "open")
+        self._pools[pool.name] = {
+            "state": pool.state,
             "backlog": len(idle),
             "under_way": len(jobs) - len(idle),
             "oldest_wait_s": round(max(oldest_s, 0.0), 3),

@@ -177,6 +177,9 @@ class QueuePosition(View):
 
     position: int
     estimated_wait_s: float | None
+    #: Nothing of its pool begins, for this reason, until an administrator says so.
+    paused: bool = False
+    reason: str | None = None
 
 
 class Submission(SubmissionLine):

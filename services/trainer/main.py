@@ -67,8 +67,8 @@ async def _work(
         name=name,
         slow_fold_s=settings.slow_fold_s,
     )
-    consumer = WorkConsumer(trainer, settings.max_jobs)
-    await hear_commands(connection, settings.pool, consumer.end_run)
+    consumer = WorkConsumer(trainer, settings.pool, max_jobs=settings.max_jobs, drain_s=settings.drain_s)
+    await hear_commands(connection, settings.pool, consumer.obey)
     draining = asyncio.Event()
     beating = asyncio.create_task(beat(whisperer, settings, name, slots, consumer, draining))
     readiness.clear("start")

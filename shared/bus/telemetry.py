@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from shared.bus.connection import get_exchange
 from shared.bus.reports import WORDS
 from shared.bus.topology import CONTROL, ORCHESTRATOR_KEYS, TELEMETRY
-from shared.events import Payload, Service
+from shared.events import Payload, PoolState, Service
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -65,11 +65,24 @@ class QueuePlace(Payload):
 
 
 class QueueSnapshot(Payload):
-    """A pool's queue as the orchestrator sees it: the places of all whose training has not begun."""
+    """A pool as the orchestrator sees it: the places of all whose training has not begun, and how many jobs are where.
+
+    Jobs wait, are requested of trainers, or are under way on one.
+    """
 
     kind: Literal["queue"] = "queue"
     pool: str
     places: tuple[QueuePlace, ...]
+    state: PoolState = "open"
+    #: What an administrator said for those who wait.
+    reason: str = ""
+    #: The ledger position of the newest decision on the pool that this knows of; 0 for none.
+    decided_at_position: int = 0
+    waiting: int = 0
+    requested: int = 0
+    under_way: int = 0
+    trainers: int = 0
+    slots: int = 0
 
 
 AnyTelemetry = Heartbeat | LogLines | QueueSnapshot
@@ -81,6 +94,22 @@ class EndRun(Payload):
 
     kind: Literal["end-run"] = "end-run"
     run_id: UUID
+
+
+class DrainPool(Payload):
+    """To a pool's trainers: give back whatever was requested up to this place in the ledger, and is not finished soon.
+
+    What is requested later, since the pool was resumed, is not meant: so a command that comes late does no harm.
+    """
+
+    kind: Literal["drain-pool"] = "drain-pool"
+    pool: str
+    epoch: int
+    through: int
+
+
+AnyCommand = EndRun | DrainPool
+_COMMAND: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
 
 
 class Whisperer:
@@ -129,13 +158,13 @@ async def hear_telemetry(
     await queue.consume(take, no_ack=True)
 
 
-async def hear_commands(connection: AbstractRobustConnection, pool: str, heard: Callable[[EndRun], Awaitable[None]]) -> None:
+async def hear_commands(connection: AbstractRobustConnection, pool: str, heard: Callable[[AnyCommand], Awaitable[None]]) -> None:
     """From now on, call `heard` with each command to trainers."""
     queue = await _own_queue(connection, f"trainer.{pool}.control", CONTROL, ("",))
 
     async def take(message: AbstractIncomingMessage) -> None:
         try:
-            command = EndRun.model_validate_json(message.body)
+            command = _COMMAND.validate_json(message.body)
         except ValidationError:
             log.warning("senseless_command", user=message.user_id)
             return
@@ -175,7 +204,14 @@ class Commander:
 
     async def end_run(self, run_id: UUID) -> None:
         """A run is over. Raises what a broker that is away raises."""
-        await self._control.publish(_message(EndRun(run_id=run_id), Service.ORCHESTRATOR), routing_key="", mandatory=False)
+        await self._tell(EndRun(run_id=run_id))
+
+    async def drain(self, pool: str, epoch: int, through: int) -> None:
+        """What was requested of a pool up to a place in the ledger is to come back. Raises what a broker that is away raises."""
+        await self._tell(DrainPool(pool=pool, epoch=epoch, through=through))
+
+    async def _tell(self, command: AnyCommand) -> None:
+        await self._control.publish(_message(command, Service.ORCHESTRATOR), routing_key="", mandatory=False)
 
 
 #: Keys under which the orchestrator speaks of queues, and trainers of any pool of themselves and of their logs.

@@ -18,6 +18,7 @@ from shared.events.challenges import (
 from shared.events.envelope import Metadata, NewerVersionError, RecordedEvent, UnknownTypeError
 from shared.events.mail import MailSent
 from shared.events.people import AdministratorAppointed, TeamCreated, UserRegistered
+from shared.events.pools import PoolDrained, PoolEvent, PoolPaused, PoolResumed, PoolState
 from shared.events.problems import Metric, PreparationRequested, ProblemPreparationFailed, ProblemPrepared, ProblemPublished
 from shared.events.submissions import (
     BaggedScore,
@@ -67,6 +68,11 @@ __all__ = [
     "Outcome",
     "PartUsage",
     "Payload",
+    "PoolDrained",
+    "PoolEvent",
+    "PoolPaused",
+    "PoolResumed",
+    "PoolState",
     "PreparationRequested",
     "ProblemPreparationFailed",
     "ProblemPrepared",

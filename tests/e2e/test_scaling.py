@@ -1,20 +1,29 @@
-"""Replicas that come, drain, die and share slow folds; withdrawals; places in the queue. On a pool that only these tests serve."""
+"""Replicas that come, drain, die and share slow folds; withdrawals; places in the queue; pools that are paused and drained.
 
+On a pool that only these tests serve.
+"""
+
+import asyncio
+import json
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import aio_pika
 import httpx
 import pytest
+from click.testing import CliRunner, Result
 
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import Stack
 from deploy.local.trainers import trainer
+from palio.cli import main
 from palio.client.errors import ApiError
+from shared.bus.telemetry import Commander
 from shared.database import make_engine
 from shared.events import Event, FoldRequested, FoldTrained, RequestReturned, TrainingFinished, TrainingStarted
 from shared.ledger import read_stream
@@ -244,3 +253,92 @@ def test_who_waits_sees_a_place_in_the_queue_and_another_teams_first_goes_before
         for submission in (running, *many):
             bob.client.withdraw(submission)
         assert bob.client.submission(many[0])["queue"] is None
+
+
+@pytest.fixture
+def palio_pool(platform: Stack, organiser: Person) -> Iterator[Callable[..., Result]]:
+    """`palio pool` as an administrator; in the end the pool of these tests is open."""
+    environment = {"PALIO_SERVER": platform.origin, "PALIO_TOKEN": organiser.token}
+
+    def palio_pool(*words: str) -> Result:
+        return CliRunner().invoke(main, ["pool", *words], env=environment)
+
+    yield palio_pool
+    organiser.client.decide_pool(POOL, "resume")
+
+
+def test_a_paused_pool_begins_nothing_more_and_finishes_what_it_has_and_who_waits_reads_why(
+    platform: Stack,
+    cache: Path,
+    bob: Person,
+    submit: Callable[..., str],
+    run_events: Callable[[str], list[Event]],
+    palio_pool: Callable[..., Result],
+) -> None:
+    with trainer(platform, POOL, cache, slow_fold_s="60", slots=2):
+        begun = submit(1.0, "begun")
+        wait_for_event(run_events, begun, TrainingStarted)
+        assert palio_pool("pause", POOL, "--reason", "new disks").exit_code == 0
+        waits = submit(0, "waits")
+        place = wait_until(lambda: bob.client.submission(waits).get("queue"), "its place")
+        assert (place["paused"], place["reason"], place["estimated_wait_s"]) == (True, "new disks", None)
+        assert followed(bob, begun)["state"] == "scored"
+        assert not run_events(waits)
+        [listed] = [each for each in json.loads(palio_pool("list", "--json").stdout)["items"] if each["pool"] == POOL]
+        assert (listed["state"], listed["reason"], listed["waiting"]) == ("paused", "new disks", 1)
+        assert palio_pool("resume", POOL).exit_code == 0
+        assert followed(bob, waits)["state"] == "scored"
+
+
+def test_a_drained_pool_gives_back_what_it_can_not_finish_and_that_costs_nothing(
+    platform: Stack,
+    cache: Path,
+    bob: Person,
+    submit: Callable[..., str],
+    run_events: Callable[[str], list[Event]],
+    palio_pool: Callable[..., Result],
+    organiser: Person,
+) -> None:
+    with trainer(platform, POOL, cache, drain_s="0.2", slow_fold_s="60"):
+        endless, next_one = submit(250, "endless"), submit(0, "next")
+        wait_for_event(run_events, endless, TrainingStarted)
+        drained = palio_pool("drain", POOL, "--reason", "new driver")
+        assert drained.exit_code == 0, drained.output
+        assert "Nothing is under way" in drained.stderr
+        [returned] = [event for event in run_events(endless) if isinstance(event, RequestReturned)]
+        assert (returned.reason, returned.execution_id is not None) == ("stopping", True)
+        assert kinds(run_events(next_one)) <= Counter({"TrainingRequested": 1, "RequestReturned": 1})
+        for submission in (endless, next_one):
+            place = wait_until(lambda each=submission: bob.client.submission(each).get("queue"), "its place")
+            assert (place["paused"], place["reason"]) == (True, "new driver")
+        bob.client.withdraw(endless)
+        position = organiser.client.decide_pool(POOL, "resume")["position"]
+        assert position is not None
+        # A command of before, which the broker kept back.
+        asyncio.run(_command_late(platform, position))
+        assert followed(bob, next_one)["state"] == "scored"
+    assert [event.reason for event in run_events(next_one) if isinstance(event, RequestReturned)] in ([], ["stopping"])
+
+
+async def _command_late(platform: Stack, through: int) -> None:
+    async with await aio_pika.connect_robust(platform.rabbitmq.url("orchestrator")) as connection:
+        await (await Commander.open(connection)).drain(POOL, 1, through)
+
+
+def test_only_administrators_decide_on_pools_that_are_there_and_twice_is_once(
+    platform: Stack, organiser: Person, bob: Person, palio_pool: Callable[..., Result]
+) -> None:
+    first = organiser.client.decide_pool(POOL, "pause", "once")
+    assert organiser.client.decide_pool(POOL, "pause", "twice") == first
+    assert first["reason"] == "once"
+    # Nothing is under way where nothing was submitted, and no trainer needs to live for that.
+    assert palio_pool("drain", POOL).exit_code == 0
+    assert organiser.client.decide_pool(POOL, "resume")["state"] == "open"
+    assert organiser.client.decide_pool("unserved", "resume")["position"] is None
+    refused = palio_pool("drain", "gpu")
+    assert (refused.exit_code, "There is no pool gpu. There are: default" in refused.stderr) == (1, True)
+    with pytest.raises(ApiError, match="control or invisible"):
+        organiser.client.decide_pool(POOL, "pause", "\x1b[2J")
+    for attempt in (bob.client.pools, lambda: bob.client.decide_pool(POOL, "pause")):
+        with pytest.raises(ApiError, match="Only administrators"):
+            attempt()

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from fastapi import Depends, FastAPI, Request, Response
 
-from services.leaderboard.api import boards, challenges, submissions
+from services.leaderboard.api import boards, challenges, pools, submissions
 from services.leaderboard.api.context import Context
 from shared.artefacts import MissingArtefactError
 from shared.http import Problem, install_problem_handlers
@@ -30,6 +30,8 @@ def make_app(context: Context, readiness: Readiness, lifespan: Lifespan) -> Fast
     )
     for module in (challenges, boards, submissions):
         app.include_router(module.make_router(context), dependencies=[Depends(context.wait_for_position)])
+    # What is said in passing is in no read model: nothing to wait for.
+    app.include_router(pools.make_router(context))
     app.add_middleware(CleanAddress)
     install_problem_handlers(app)
     install_away_handlers(app)

@@ -14,10 +14,10 @@ from pydantic import AwareDatetime, BaseModel
 from services.leaderboard.api.context import Context, event_stream
 from services.leaderboard.challenges import Challenge, find_challenge
 from services.leaderboard.history import history_of
+from services.leaderboard.live import Waiting
 from services.leaderboard.log_budget import log_budget_left
 from services.leaderboard.submissions import FINAL_STATES, FoldLog, Submission, find_submission, fold_logs, submissions_of
 from shared.artefacts import Bucket, MissingArtefactError, Store, log_key, traceback_key
-from shared.bus.telemetry import QueuePlace
 from shared.events import Metric, ScoreComputed
 from shared.final_scores import final_scores
 from shared.http import Problem
@@ -80,10 +80,15 @@ class Scores(BaseModel):
 
 
 class QueuePosition(BaseModel):
-    """Where a submission that waits stands among all of its pool; 1 is next. The wait is null while nobody can tell."""
+    """Where a submission that waits stands among all of its pool; 1 is next. The wait is null while nobody can tell.
+
+    `paused`: nothing of its pool begins until an administrator resumes it; `reason` is what they said.
+    """
 
     position: int
     estimated_wait_s: float | None
+    paused: bool
+    reason: str | None
 
 
 class SubmissionDetail(SubmissionSummary):
@@ -227,7 +232,7 @@ async def follow_submission(
                 for lines in watcher.take() if shows_lines else ():
                     yield "log", lines.model_dump_json(include={"fold", "text"})
                 found = await asyncio.to_thread(_load, context, submission_id)
-                now = (found.changed_at_position, _place(context, found))
+                now = (found.changed_at_position, _waiting(context, found))
                 if now != sent:
                     sent = now
                     yield "submission", (await asyncio.to_thread(_detail, context, found, viewer)).model_dump_json()
@@ -294,7 +299,7 @@ def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDe
         challenge = find_challenge(connection, found.challenge_id)
         shows_log = sees_log(viewer, found.team_id, challenge.log_policy)
     own = sees_traceback(viewer, found.team_id, challenge.log_policy)
-    place = _place(context, found)
+    waiting = _waiting(context, found)
     private = sees_private_scores(viewer, challenge.phase)
     traceback = None
     if own and found.traceback_digest is not None and found.run_id is not None:
@@ -304,7 +309,7 @@ def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDe
         team=found.team,
         folds_done=found.folds_done,
         n_folds=found.n_folds,
-        queue=QueuePosition(position=place.position, estimated_wait_s=place.estimated_wait_s) if place else None,
+        queue=_queue_position(waiting) if waiting else None,
         reason=found.reason if own else None,
         traceback=traceback,
         scores=_scores(found.score, challenge, private=private) if found.score else None,
@@ -320,8 +325,22 @@ def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDe
     )
 
 
-def _place(context: Context, found: Submission) -> QueuePlace | None:
-    return context.live.place(found.submission_id) if found.state in WAITING_STATES else None
+def _waiting(context: Context, found: Submission) -> Waiting | None:
+    waiting = context.live.place(found.submission_id)
+    if found.state in WAITING_STATES or (found.state == "training" and waiting and waiting.is_paused):
+        # One that had begun waits again when its pool is drained.
+        return waiting
+    return None
+
+
+def _queue_position(waiting: Waiting) -> QueuePosition:
+    place = waiting.place
+    return QueuePosition(
+        position=place.position,
+        estimated_wait_s=place.estimated_wait_s,
+        paused=waiting.is_paused,
+        reason=waiting.reason or None if waiting.is_paused else None,
+    )
 
 
 def _summary(submission: Submission) -> dict[str, object]:

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from services.orchestrator.jobs import HANDLERS, mean_durations, tracked_jobs
 from services.orchestrator.lost import LostWork
+from services.orchestrator.pools import Drain, drains
 from services.orchestrator.release import release
 from services.orchestrator.run import decide
 from services.orchestrator.runs import decide_and_append
@@ -21,6 +22,10 @@ from shared.events import (
     FoldRequested,
     FoldUsage,
     Metadata,
+    PoolDrained,
+    PoolEvent,
+    PoolPaused,
+    PoolResumed,
     ProblemPrepared,
     RecordedEvent,
     RequestReturned,
@@ -65,6 +70,17 @@ class Desk:
         event = golden("SubmissionWithdrawn")
         assert isinstance(event, SubmissionWithdrawn)
         self._append(event.model_copy(update={"submission_id": submission, "run_id": run_id_of(submission)}))
+
+    def decide(self, kind: type[PoolEvent]) -> int:
+        """An administrator decides on the pool; returns the position."""
+        self._append(kind(pool=POOL, user_id=uuid4(), reason="a test"))
+        return self.events()[-1].position
+
+    def drains(self) -> list[Drain]:
+        """What is to come back."""
+        self.projection.catch_up()
+        with self.engine.connect() as connection:
+            return drains(connection)
 
     def release(self, slots: int) -> list[Event]:
         """Take in what happened, and request; returns what was requested, in order."""
@@ -199,6 +215,53 @@ def test_a_request_that_comes_back_waits_and_is_requested_as_the_next_attempt(de
     [again] = desk.release(slots=1)
     assert isinstance(again, TrainingRequested)
     assert again.attempt == 2
+
+
+@pytest.mark.parametrize("stop", [PoolPaused, PoolDrained])
+def test_of_a_pool_that_is_stopped_nothing_more_is_requested_until_it_is_resumed(desk: Desk, stop: type[PoolEvent]) -> None:
+    submissions = [desk.upload(uuid4()) for _ in range(3)]
+    desk.release(slots=1)
+    desk.decide(stop)
+    for fold in range(N_FOLDS):
+        desk.report(trained(submissions[0], fold))
+    desk.report(returned(submissions[1], None, "stopping"))
+    assert desk.release(slots=1) == []
+    desk.decide(PoolResumed)
+    assert len(desk.release(slots=1)) == 2
+
+
+def test_a_drain_is_commanded_until_everything_has_come_back_and_not_of_what_is_requested_later(desk: Desk) -> None:
+    submission = desk.upload(uuid4())
+    desk.release(slots=1)
+    assert desk.drains() == []
+    drained_at = desk.decide(PoolDrained)
+    [drain] = desk.drains()
+    assert (drain.pool, drain.through) == (POOL, drained_at)
+    desk.report(started(submission))
+    [again] = desk.drains()
+    assert again.through > drained_at
+    # Resumed while it drains: the command ends, and a request that follows lies beyond what any command named.
+    resumed_at = desk.decide(PoolResumed)
+    assert desk.drains() == []
+    desk.report(returned(submission, None, "stopping"))
+    desk.release(slots=1)
+    assert desk.events()[-1].type == "TrainingRequested"
+    assert desk.events()[-1].position > resumed_at > again.through
+    desk.decide(PoolDrained)
+    desk.report(ReturnedReport.model_validate({**about(submission, 2), "shared_fold": None, "reason": "stopping", "words": ""}))
+    assert desk.drains() == []
+
+
+def test_two_orchestrators_of_which_one_is_behind_command_only_what_both_may(desk: Desk) -> None:
+    desk.upload(uuid4())
+    desk.release(slots=1)
+    desk.decide(PoolDrained)
+    behind = desk.drains()
+    resumed_at = desk.decide(PoolResumed)
+    # Its tables do not know of the resumption: what it commands ends before that.
+    with desk.engine.connect() as connection:
+        assert drains(connection) == behind
+    assert behind[0].through < resumed_at
 
 
 def lost_work(desk: Desk, trainers: Trainers, ready: int = 0) -> LostWork:

@@ -21,13 +21,24 @@ async def test_the_newest_places_of_each_pool_count() -> None:
     await live.hear(snapshot(elsewhere, pool="gpu"), "orchestrator")
     place = live.place(second)
     assert place is not None
-    assert (place.position, place.estimated_wait_s) == (2, 20.0)
+    assert (place.place.position, place.place.estimated_wait_s, place.is_paused) == (2, 20.0, False)
     await live.hear(snapshot(second), "orchestrator")
     assert live.place(first) is None
     moved = live.place(second)
     assert moved is not None
-    assert moved.position == 1
+    assert moved.place.position == 1
     assert live.place(elsewhere) is not None
+
+
+async def test_a_pool_that_is_paused_is_told_to_who_watches_what_waits_there() -> None:
+    live, mine = Live(), uuid4()
+    await live.hear(snapshot(mine), "orchestrator")
+    with live.watching(mine) as watcher:
+        await live.hear(snapshot(mine).model_copy(update={"state": "paused", "reason": "new disks"}), "orchestrator")
+        await asyncio.wait_for(watcher.wait(), 10)
+    waiting = live.place(mine)
+    assert waiting is not None
+    assert (waiting.is_paused, waiting.reason) == (True, "new disks")
 
 
 async def test_who_watches_a_submission_is_woken_by_its_lines_and_its_place_and_by_nothing_else() -> None:

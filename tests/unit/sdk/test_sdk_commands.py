@@ -68,11 +68,13 @@ def _accounts(server: AnswerServer) -> None:
     server.answer("POST /v1/tokens", Answer(201, {"token": "t-secret", "expires_at": "2030-01-01T00:00:00Z"}))
 
 
-@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["problem", "publish"], ["challenge", "create"]])
+@pytest.mark.parametrize(
+    "command", [*([name] for name in COMMANDS), ["problem", "publish"], ["challenge", "create"], ["pool", "drain"]]
+)
 def test_every_command_has_a_help_with_an_example(command: list[str]) -> None:
     result = palio(*command, "--help")
     assert result.exit_code == 0
-    if command not in (["problem"], ["challenge"]):
+    if command not in (["problem"], ["challenge"], ["pool"]):
         assert f"palio {' '.join(command)}" in result.output.partition("Example")[2]
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "why": "palio.cli.why:why",
     "problem": "palio.cli.organising:problem",
     "challenge": "palio.cli.organising:challenge",
+    "pool": "palio.cli.pools:pool",
 }
 PLUGINS = "palio.commands"
 

@@ -167,8 +167,12 @@ def _waiting(found: Submission) -> str:
     place = found.get("queue")
     if not place:
         return found["state"]
+    where = f"{found['state']}, number {place['position']}"
+    if place.get("paused"):
+        reason = place.get("reason")
+        return f"{where} in a queue that stands still" + (f": {reason}" if reason else "")
     wait_s = place["estimated_wait_s"]
-    return f"{found['state']}, number {place['position']}" + ("" if wait_s is None else f", in about {seconds(wait_s)}")
+    return where + ("" if wait_s is None else f", in about {seconds(wait_s)}")
 
 
 def _report(found: Submission, *, as_json: bool) -> None:

@@ -109,11 +109,40 @@ class Scores(TypedDict):
     folds: list[Fold]
 
 
-class QueuePosition(TypedDict):
-    """Where a submission that waits stands; 1 is next. The wait in seconds, None while nobody can tell."""
+class QueuePosition(TypedDict, total=False):
+    """Where a submission that waits stands; 1 is next. The wait in seconds, None while nobody can tell.
+
+    `paused`: nothing of its pool begins until an administrator resumes it, for this reason.
+    """
 
     position: int
     estimated_wait_s: float | None
+    paused: bool
+    reason: str | None
+
+
+class DecidedPool(TypedDict):
+    """A pool of trainers as an administrator decided: open, paused or drained; the decision's ledger position, if there is one."""
+
+    pool: str
+    state: str
+    reason: str
+    position: int | None
+
+
+class Pool(TypedDict):
+    """A pool as the orchestrator sees it: jobs that wait, are requested, are under way; the decision that this knows of."""
+
+    pool: str
+    state: str
+    reason: str
+    decided_at_position: int
+    waiting: int
+    requested: int
+    under_way: int
+    trainers: int
+    slots: int
+    heard_s_ago: float
 
 
 class LogLines(TypedDict):

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 from palio.client.answers import (
     Board,
     Challenge,
+    DecidedPool,
     Environment,
     History,
     Join,
     LogLines,
+    Pool,
     Problem,
     Submission,
     Token,
@@ -190,6 +192,16 @@ class Client:
     def printed_lines(self, submission: str) -> Iterator[LogLines]:
         """What the submission prints while it runs, as it comes. See `palio.client.watching`."""
         return printed_lines(self._http, submission, self._position_header())
+
+    # Pools of trainers
+
+    def pools(self) -> list[Pool]:
+        """Each pool as the orchestrator said last; for administrators."""
+        return cast("list[Pool]", self._read("/v1/pools").json()["items"])
+
+    def decide_pool(self, pool: str, decision: str, reason: str = "") -> DecidedPool:
+        """`pause`, `drain` or `resume` a pool; twice is once. For administrators."""
+        return cast("DecidedPool", self._write(f"/v1/pools/{pool}/{decision}", json={"reason": reason}).json())
 
     # Packages
 

@@ -1,4 +1,4 @@
-"""What nobody could handle, kept where it can be looked at. Not from the ledger: a rebuild carries it over."""
+"""What operators decide and look at: pools that are paused or drained, and messages that nobody could handle."""
 
 from alembic import op
 
@@ -6,6 +6,15 @@ revision = "0004"
 down_revision = "0002"
 
 STATEMENTS = """
+-- Pools of which something was decided. Others are open.
+CREATE TABLE pools (
+    pool text PRIMARY KEY,
+    state text NOT NULL,
+    reason text NOT NULL,
+    -- The ledger position of the decision.
+    position bigint NOT NULL
+);
+-- Not from the ledger: a rebuild carries it over.
 CREATE TABLE dead_letters (
     -- Derived from what it holds and where it died: the same message twice is one row.
     id uuid PRIMARY KEY,
@@ -29,5 +38,5 @@ CREATE INDEX dead_letters_by_age ON dead_letters (received_at, id);
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the tables."""
     op.get_bind().exec_driver_sql(STATEMENTS)
