@@ -55,6 +55,22 @@ FROM builder AS portal-venv
 COPY requirements/portal.txt .
 RUN pip install --requirement portal.txt
 
+# Operators' commands are found by the names that an installed distribution gives them, so the platform is installed whole.
+FROM builder AS operator-venv
+COPY requirements/operator.txt .
+RUN pip install --requirement operator.txt
+COPY requirements/local.txt .
+RUN awk '/^[^ #]/ { on = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } on' local.txt > build.txt \
+    && python -m venv /opt/build && /opt/build/bin/pip install --requirement build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY shared shared
+COPY services services
+COPY operations operations
+RUN /opt/build/bin/python -m hatchling build -t wheel -d /wheels
+COPY --from=wheel /dist /wheels
+# Our own two, just built, have no hashes to check; what they need is there.
+RUN PIP_REQUIRE_HASHES=0 pip install --no-deps --no-index /wheels/*.whl
+
 FROM base AS platform
 COPY shared shared
 COPY services/__init__.py services/
@@ -113,3 +129,10 @@ COPY services services
 COPY deploy/__init__.py deploy/access.py deploy/
 COPY deploy/compose deploy/compose
 VOLUME /definitions
+
+# For operators: palio ops, dead-letters, projection, pool and the rest.
+FROM base AS operator
+COPY --from=operator-venv /opt/venv /opt/venv
+USER palio
+ENTRYPOINT ["palio"]
+CMD ["ops", "status"]

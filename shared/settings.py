@@ -209,6 +209,17 @@ class PortalSettings(ServiceSettings, PublicSettings):
     wheel_dir: Path = Field(Path("dist"), description="Folder with the `palio` wheel that participants install.")
 
 
+class OperatorSettings(BusSettings, StoreSettings, PublicSettings):
+    """What operators' commands need: every server with all rights, and where each service answers. No service reads this."""
+
+    owner_database_url: SecretStr = Field(description="`postgresql+psycopg2://…`: the database as its owner.")
+    service_urls: dict[str, AnyHttpUrl] = Field(
+        description="Where each service answers its probes, as JSON: the name, such as `ingest` or `trainer-2`, to the URL."
+    )
+    pools: list[PoolName] = Field(["default"], description="Trainer pools that a challenge may name, as a JSON list.")
+    disk_paths: list[Path] = Field([Path()], description="Folders on the disks whose free space is looked at, as a JSON list.")
+
+
 ALL_SETTINGS: tuple[type[ServiceSettings], ...] = (
     IngestSettings,
     RelaySettings,

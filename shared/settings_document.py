@@ -8,14 +8,15 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from shared.settings import ALL_SETTINGS
+from shared.settings import ALL_SETTINGS, OperatorSettings, PalioSettings
 
 INTRODUCTION = """\
 # Settings
 
 Made by `script/docs` from `shared/settings.py`; a test fails when it is out of date.
 
-Every setting is an environment variable. A service reads its own at start; `script/up` and `compose.yaml` set them.
+Every setting is an environment variable. A service reads its own at start; `script/up` and `compose.yaml` set them. `operator` are
+the commands of operators: `script/up` writes what they need to `.palio/operator.env`.
 """
 
 
@@ -23,7 +24,8 @@ def document() -> str:
     """The page: every setting, its default, and the services that read it."""
     fields: dict[str, FieldInfo] = {}
     services: dict[str, list[str]] = {}
-    for settings in ALL_SETTINGS:
+    readers_of: tuple[type[PalioSettings], ...] = (*ALL_SETTINGS, OperatorSettings)
+    for settings in readers_of:
         for name, field in settings.model_fields.items():
             fields[name] = field
             services.setdefault(name, []).append(settings.__name__.removesuffix("Settings").lower())
@@ -45,7 +47,7 @@ def _default(field: FieldInfo) -> str:
         case "" | None:
             return "empty"
         case list() as values:
-            return f"`{json.dumps(values)}`"
+            return f"`{json.dumps([str(value) for value in values])}`"
         case value:
             return f"`{value}`"
 

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from deploy.access import SETUP_KEY
-from deploy.local.credentials import Credentials
+from deploy.local.credentials import Credentials, write_private
 from deploy.local.folder import StackFolder
 from deploy.local.frontdoor import Upstreams, front_door
+from deploy.local.operator import OPERATOR_FILE, operator_environment, shell_file
 from deploy.local.ports import LOOPBACK, PortBlock, is_listening
 from deploy.local.postgres import Postgres
 from deploy.local.processes import end_all
@@ -81,6 +82,7 @@ class Stack:
             leftovers = end_all(self._mark, grace_s=_GRACE_S)
             if leftovers:
                 self._report(f"ended {leftovers} processes that an earlier start had left behind")
+            write_private(self.path / OPERATOR_FILE, shell_file(self.operator_environment()))
             self._start_supervisor()
             self.supervisor.start_group(_SERVERS, limit_s=_SERVERS_LIMIT_S)
             self.postgres.create_database()
@@ -119,6 +121,18 @@ class Stack:
     def appoint_administrator(self, name: str) -> None:
         """Make a registered person an administrator. A second call changes nothing. Raises `TroubleError`."""
         self._run("services.ingest.appoint", self.services.environment("ingest"), name)
+
+    def operator_environment(self) -> dict[str, str]:
+        """What operators' commands need to reach this platform with all rights."""
+        return operator_environment(
+            self.postgres,
+            self.rabbitmq,
+            self.seaweedfs,
+            self.service_ports,
+            pools=self.pools,
+            origin=self.origin,
+            folder=self.path,
+        )
 
     def stop(self) -> None:
         """End every process and give back folder and ports. A second call does nothing."""

@@ -178,9 +178,11 @@ class Scheduler:
         BACKLOG.labels(pool.name).set(len(idle))
         UNDER_WAY.labels(pool.name).set(len(jobs) - len(idle))
         OLDEST.labels(pool.name).set(oldest_s)
+        self._trainers.show(pool.name)
         PAUSED.labels(pool.name).set(pool.state != "open")
         self._pools[pool.name] = {
             "state": pool.state,
+            "reason": pool.reason,
             "backlog": len(idle),
             "under_way": len(jobs) - len(idle),
             "oldest_wait_s": round(max(oldest_s, 0.0), 3),

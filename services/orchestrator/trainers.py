@@ -52,7 +52,7 @@ class Trainers:
         self._heard[pool, said.trainer] = (now, said)
         self._held = {key: at for key, at in self._held.items() if now - at < SILENCE_LIMIT_S}
         self._held.update({(held.run_id, held.fold): now for held in said.held})
-        self._show(pool)
+        self.show(pool)
 
     def capacity(self, pool: str) -> PoolCapacity:
         """What lives in a pool now."""
@@ -79,6 +79,13 @@ class Trainers:
         """Whether a living trainer holds this request."""
         return self._clock() - self._held.get((run_id, fold), float("-inf")) < SILENCE_LIMIT_S
 
+    def show(self, pool: str) -> None:
+        """Set the pool's metrics: also when nothing is heard any more."""
+        capacity = self.capacity(pool)
+        SLOTS.labels(pool).set(capacity.slots)
+        BUSY.labels(pool).set(capacity.busy_slots)
+        TRAINERS.labels(pool).set(capacity.trainers)
+
     def _beats(self) -> dict[str, list[Heartbeat]]:
         now = self._clock()
         beats: dict[str, list[Heartbeat]] = defaultdict(list)
@@ -86,9 +93,3 @@ class Trainers:
             if now - at < SILENCE_LIMIT_S:
                 beats[pool].append(beat)
         return beats
-
-    def _show(self, pool: str) -> None:
-        capacity = self.capacity(pool)
-        SLOTS.labels(pool).set(capacity.slots)
-        BUSY.labels(pool).set(capacity.busy_slots)
-        TRAINERS.labels(pool).set(capacity.trainers)

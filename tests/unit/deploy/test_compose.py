@@ -21,6 +21,7 @@ from deploy.local.services import ROOT, SETTINGS
 from shared.bus.topology import CONSUMER_TIMEOUT_MS, password_variable, users
 from shared.events import Service
 from shared.migrations.roles import SERVICES as DATABASE_SERVICES
+from shared.settings import OperatorSettings
 
 COMPOSE = Path(sys.executable).with_name("docker-compose")
 SERVERS = {"postgres", "rabbitmq", "minio", "mailpit", "frontdoor"}
@@ -85,6 +86,31 @@ def test_no_service_knows_a_secret_of_another(project: dict[str, Any]) -> None:
     assert known["postgres"] == {"PALIO_POSTGRES_PASSWORD"}
     assert known["minio"] == {"PALIO_MINIO_ROOT_PASSWORD"}
     assert not any("DATABASE" in secret for secret in known["trainer"])
+
+
+def test_the_operators_container_is_started_by_hand_alone_and_is_told_all_that_its_commands_ask_for(
+    environment: dict[str, str], project: dict[str, Any]
+) -> None:
+    assert "operator" not in project["services"]
+    with_it = subprocess.run(
+        [COMPOSE, "--project-directory", ROOT, "--env-file", os.devnull, "--profile", "operator", "config", "--format", "json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    operator = json.loads(with_it.stdout)["services"]["operator"]
+    told = {
+        name.lower().removeprefix("palio_"): json.loads(value) if value[0] in "[{" else value
+        for name, value in operator["environment"].items()
+    }
+    settings = OperatorSettings.model_validate(told)
+    assert set(settings.service_urls) == {service.value for service in Service}
+    # It reaches what it asks: every service shares a network with it.
+    networks = set(operator["networks"])
+    assert all(networks & set(project["services"][service.value]["networks"]) for service in Service)
+    assert operator["cap_drop"] == ["ALL"]
+    assert operator["build"]["target"] == "operator"
 
 
 def test_every_service_is_told_all_that_its_settings_ask_for(project: dict[str, Any]) -> None:

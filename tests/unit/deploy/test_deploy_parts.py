@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from deploy.access import SETUP_KEY, grants, minio_policy, seaweedfs_identities
 from deploy.local import ports as ports_module
 from deploy.local.credentials import Credentials, write_private
 from deploy.local.folder import StackFolder
+from deploy.local.operator import shell_file
 from deploy.local.ports import NoFreePortsError, PortBlock, is_free
 from deploy.local.processes import end_all, marked_processes
 from deploy.local.program import MARK
@@ -209,6 +211,14 @@ def test_both_stores_get_the_same_rights(pools: list[str]) -> None:
     # SeaweedFS takes a whole bucket without the asterisk.
     whole = {bucket.value for bucket in Bucket}
     assert seaweedfs == {name: {_without_star(action, whole) for action in found} for name, found in minio.items()}
+
+
+def test_a_shell_reads_from_the_operators_file_just_what_was_written() -> None:
+    values = {"PALIO_A": """it's "$HOME" `id` \\ #;&|<>*? {"a": [1]}\nsecond line""", "PALIO_B": "", "PALIO_C": "plain"}
+    program = "import json, os; print(json.dumps({name: os.environ[name] for name in ('PALIO_A', 'PALIO_B', 'PALIO_C')}))"
+    script = f"set -a; . /dev/stdin; set +a; exec {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
+    done = subprocess.run(["sh", "-euc", script], input=shell_file(values), capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == values
 
 
 def _without_star(action: str, whole: set[str]) -> str:

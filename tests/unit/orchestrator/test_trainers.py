@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+from prometheus_client import REGISTRY
+
 from services.orchestrator.trainers import SILENCE_LIMIT_S, PoolCapacity, Trainers
 from shared.bus.telemetry import Heartbeat, Held
 
@@ -42,6 +44,16 @@ async def test_a_trainer_that_is_silent_is_taken_for_gone_with_all_that_it_held(
     assert not trainers.holds(held.run_id, None)
     assert trainers.capacity("default") == PoolCapacity(trainers=0, slots=0, busy_slots=0)
     assert trainers.pools() == set()
+
+
+async def test_a_pool_whose_trainers_are_gone_is_shown_so_though_nobody_says_it() -> None:
+    clock = Clock()
+    trainers = Trainers(clock)
+    await trainers.hear(heartbeat("one", 2), "trainer-shown")
+    assert REGISTRY.get_sample_value("palio_pool_trainers", {"pool": "shown"}) == 1
+    clock.now += SILENCE_LIMIT_S
+    trainers.show("shown")
+    assert REGISTRY.get_sample_value("palio_pool_trainers", {"pool": "shown"}) == 0
 
 
 async def test_a_pool_of_which_nothing_is_heard_gets_work_for_one_slot() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import ALL_SETTINGS, IngestSettings
+from shared.settings import ALL_SETTINGS, IngestSettings, OperatorSettings
 from shared.settings_document import document
 
 ROOT = Path(__file__).parents[3]
@@ -15,7 +15,12 @@ def test_the_page_about_settings_is_up_to_date() -> None:
 
 
 def test_every_setting_says_what_it_means() -> None:
-    assert [name for settings in ALL_SETTINGS for name, field in settings.model_fields.items() if not field.description] == []
+    assert [
+        name
+        for settings in (*ALL_SETTINGS, OperatorSettings)
+        for name, field in settings.model_fields.items()
+        if not field.description
+    ] == []
 
 
 def test_settings_do_not_show_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
