@@ -78,6 +78,33 @@ def test_every_command_has_a_help_with_an_example(command: list[str]) -> None:
         assert f"palio {' '.join(command)}" in result.output.partition("Example")[2]
 
 
+def _pool(**changes: Any) -> dict[str, Any]:
+    figures = {"waiting": 1, "requested": 0, "under_way": 0, "trainers": 1, "slots": 1, "heard_s_ago": 0.1}
+    return {"pool": "gpu", "state": "drained", "reason": "disks", "decided_at_position": 7, **figures, **changes}
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "words"),
+    [
+        ([_pool()], 0, "Nothing is under way; 1 jobs wait"),
+        ([_pool(requested=2, trainers=0)], 0, "No trainer lives; 2 requests"),
+        ([_pool(state="open", decided_at_position=8)], 1, "It was decided otherwise meanwhile"),
+        ([_pool(under_way=1)], 1, "Not drained within 0 s; it goes on. 1 jobs under way"),
+        ([_pool(decided_at_position=6)], 1, "The orchestrator has not heard of it yet"),
+        ([_pool(heard_s_ago=60)], 1, "The orchestrator says nothing any more"),
+        ([], 1, "The orchestrator has not heard of it yet"),
+    ],
+)
+def test_draining_a_pool_is_waited_for_and_says_how_it_stands(
+    home: Path, server: AnswerServer, found: list[dict[str, Any]], code: int, words: str
+) -> None:
+    server.answer("POST /v1/pools/gpu/drain", Answer(200, {"pool": "gpu", "state": "drained", "reason": "disks", "position": 7}))
+    server.answer("GET /v1/pools", Answer(200, {"items": found}))
+    result = palio("pool", "drain", "gpu", "--reason", "disks", "--wait-s", "0", "--server", server.url)
+    assert result.exit_code == code, result.output
+    assert words in result.stderr
+
+
 def test_registering_logs_in_and_keeps_the_token_where_only_the_user_reads_it(home: Path, server: AnswerServer) -> None:
     _accounts(server)
     options = ("--server", server.url, "--name", "ada", "--email", "ada@example.org", "--password-stdin")

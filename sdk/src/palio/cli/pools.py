@@ -86,9 +86,12 @@ def resume(name: str, reason: str, server: str | None, *, as_json: bool) -> None
 @pool_argument
 @reason_option
 @click.option("--no-wait", is_flag=True, help="Do not wait until nothing is under way.")
+@click.option(
+    "--wait-s", default=600.0, show_default=True, type=click.FloatRange(min=0), help="Wait no longer; exit code 1 then."
+)
 @server_option
 @json_option
-def drain(name: str, reason: str, server: str | None, *, no_wait: bool, as_json: bool) -> None:
+def drain(name: str, reason: str, server: str | None, *, no_wait: bool, wait_s: float, as_json: bool) -> None:
     """Request nothing more of POOL, and have its trainers give back what they do not finish within their PALIO_DRAIN_S.
 
     What comes back waits, and costs no submission an attempt. Waits until nothing is under way; Ctrl-C ends the waiting alone.
@@ -98,25 +101,28 @@ def drain(name: str, reason: str, server: str | None, *, no_wait: bool, as_json:
       palio pool drain gpu --reason "new driver"
       palio pool drain gpu --no-wait
     """
-    _decide(name, "drain", reason, server, as_json=as_json, wait=not no_wait)
+    _decide(name, "drain", reason, server, as_json=as_json, wait_s=None if no_wait else wait_s)
 
 
-def _decide(name: str, decision: str, reason: str, server: str | None, *, as_json: bool, wait: bool = False) -> None:
+def _decide(name: str, decision: str, reason: str, server: str | None, *, as_json: bool, wait_s: float | None = None) -> None:
     with connect(server) as client:
         decided = client.decide_pool(name, decision, reason)
         say(f"{name} is {decided['state']}" + (f": {decided['reason']}" if decided["reason"] else "."), "green")
-        if wait:
-            _wait_until_drained(client, decided)
+        if wait_s is not None:
+            _wait_until_drained(client, decided, wait_s)
     if as_json:
         print_json(decided)
 
 
-def _wait_until_drained(client: Client, decided: DecidedPool) -> None:
-    """Return once nothing of the pool is under way; ends with exit code 1 if it was resumed meanwhile."""
+def _wait_until_drained(client: Client, decided: DecidedPool, wait_s: float) -> None:
+    """Return once nothing of the pool is under way; ends with exit code 1 if it was resumed meanwhile, or the time is up."""
     told = ""
+    deadline = time.monotonic() + wait_s
     with messages().status("Waiting for the orchestrator …") as status:
         while True:
             words, done = _progress(decided, client.pools())
+            if done is None and time.monotonic() > deadline:
+                words, done = f"Not drained within {wait_s:.0f} s; it goes on. {words}", False
             if words != told:
                 told = words
                 status.update(words)
