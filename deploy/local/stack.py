@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.access import SETUP_KEY
 from deploy.local.credentials import Credentials, write_private
 from deploy.local.folder import StackFolder
 from deploy.local.frontdoor import Upstreams, front_door
@@ -97,15 +96,6 @@ class Stack:
         self._run("shared.artefacts.setup", self.operator_environment())
         if self._durable:
             self.seaweedfs.sync_writes()
-
-    def operator_environment(self) -> dict[str, str]:
-        """How an operator's commands reach database and object store. The servers need not run."""
-        return {
-            "PALIO_OWNER_DATABASE_URL": self.postgres.owner_url(),
-            "PALIO_S3_ENDPOINT": self.seaweedfs.endpoint(),
-            "PALIO_S3_ACCESS_KEY": SETUP_KEY,
-            "PALIO_S3_SECRET_KEY": self.seaweedfs.secret(SETUP_KEY),
-        }
 
     def restore(self, backups: Path) -> str:
         """Restore the newest backup of a folder, with mail turned off, before services start; what was checked, in words.
