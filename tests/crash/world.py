@@ -36,7 +36,7 @@ AWAY = (ApiError, ServerUnreachableError, httpx.HTTPError)
 FIRST_SERVER_ERROR = 500
 #: Times that are hours or minutes where nobody watches.
 IMPATIENT: Mapping[str, Mapping[str, str]] = {
-    "orchestrator": {"PALIO_LOST_AFTER_S": "3"},
+    "orchestrator": {"PALIO_LOST_AFTER_S": "3", "PALIO_UNSCORED_AFTER_S": "20"},
     "trainer": {"PALIO_HEARTBEAT_S": "0.5", "PALIO_AMQP_HEARTBEAT_S": "2"},
     "mailer": {"PALIO_MAIL_TIMEOUT_S": "2"},
 }
