@@ -10,7 +10,7 @@ from deploy.local.credentials import Credentials, write_private
 from deploy.local.ports import LOOPBACK, is_listening
 from deploy.local.program import Program, base_environment
 from deploy.local.trouble import TroubleError
-from shared.bus.topology import CONSUMER_TIMEOUT_MS, definitions
+from shared.bus.topology import CONSUMER_TIMEOUT_MS, MAX_MESSAGE_BYTES, definitions
 
 #: Where packages put the server. Debian's /usr/sbin/rabbitmq-server is a wrapper that insists on being root or `rabbitmq`.
 _SERVER_PLACES = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/usr/local/lib/rabbitmq/bin/rabbitmq-server")
@@ -82,6 +82,8 @@ class RabbitMQ:
             f"listeners.tcp.1 = {LOOPBACK}:{self._ports.amqp}",
             "num_acceptors.tcp = 2",
             "heartbeat = 6",
+            # Who takes a hundred reports at once must be able to hold them, whatever a trainer sends.
+            f"max_message_size = {MAX_MESSAGE_BYTES}",
             # Relative to the working directory: this format has no way to write a path with `#` or `%` in it.
             "load_definitions = definitions.json",
             # A trainer holds its message while it works. 3.10 knows only this global bound.

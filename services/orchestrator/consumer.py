@@ -26,6 +26,10 @@ from shared.telemetry import get_logger
 
 log = get_logger(__name__)
 
+#: The longest words of the longest report take 12 kB, however they are escaped.
+MAX_REPORT_BYTES = 64 * 2**10
+MAX_REASON_CHARS = 2_000
+
 REPORTS = Counter("palio_reports_total", "Trainers' reports, by what followed from them", ["kind", "result"])
 
 
@@ -53,19 +57,24 @@ class EventConsumer:
 class ReportConsumer:
     """Checks trainers' reports and appends what follows: all that came while the last ones were appended, at once."""
 
-    def __init__(self, engine: Engine, max_attempts: int, scheduler: Scheduler) -> None:
+    def __init__(self, engine: Engine, max_attempts: int, scheduler: Scheduler, commander: Commander) -> None:
         self._engine = engine
         self._max_attempts = max_attempts
         self._scheduler = scheduler
+        self._commander = commander
         self._waiting: list[_Waiting] = []
         self._appending = asyncio.Lock()
 
     async def handle(self, message: AbstractIncomingMessage) -> None:
         """Raises `RejectedError` for a report that makes no sense, `TransientError` if others kept deciding first."""
+        if len(message.body) > MAX_REPORT_BYTES:
+            raise RejectedError(f"not a report: it has {len(message.body)} bytes")
         try:
             report = REPORT.validate_json(message.body)
         except ValidationError as error:
-            raise RejectedError(f"not a report: {error.errors(include_input=False, include_url=False)}") from error
+            # Bounded, since it stands in the log: there is an error for each field that nobody knows.
+            errors = str(error.errors(include_input=False, include_url=False))[:MAX_REASON_CHARS]
+            raise RejectedError(f"not a report: {errors}") from error
         # The broker has checked that `user_id` is the user who published; who does not state it is nobody.
         pool = (message.user_id or "").removeprefix(TRAINER_USER_PREFIX)
         await self.decide(report, pool)
@@ -86,6 +95,10 @@ class ReportConsumer:
             raise RejectedError(str(answer)) from answer
         if isinstance(answer, Exception):
             raise answer
+        if mine.is_over and report.kind == "started":
+            # It has not heard that the run is over: it came later, or had too many others to remember. Should this process die
+            # before it says so, the report comes again.
+            await self._commander.end_run(report.run_id)
         if report.kind == "returned":
             log.info("request_returned", run_id=str(report.run_id), reason=report.reason, words=report.words)
         REPORTS.labels(report.kind, "appended" if answer else "known_or_late").inc()
@@ -101,13 +114,15 @@ class ReportConsumer:
                 each.answer.set_result(answer)
 
     def _decide(self, each: "_Waiting", run: Run) -> list[Decision]:
+        each.is_over = run.finished is not None
         return decide(run, each.report, each.pool, self._max_attempts)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Waiting:
-    """A report that is to be decided on."""
+    """A report that is to be decided on. `is_over`: its run was over already."""
 
     report: AnyReport
     pool: str
     answer: "asyncio.Future[Answer]"
+    is_over: bool = False

@@ -102,7 +102,9 @@ class LostWork:
 
     def _lost(self, pool: str, jobs: list[TrackedJob], now: datetime) -> list[TrackedJob]:
         bound = timedelta(seconds=self._bound_s(pool))
-        missing = {(each.job.run_id, each.job.fold, each.attempt): each for each in jobs if self._is_missing(each, now - bound)}
+        missing = {
+            (each.job.run_id, each.job.fold, each.attempt): each for each in jobs if self._is_missing(pool, each, now - bound)
+        }
         before = self._missing_since.get(pool, {})
         since = self._missing_since[pool] = {key: before.get(key, time.monotonic()) for key in missing}
         is_empty = self._holds_for(self._empty_since.get(pool), pool)
@@ -119,10 +121,10 @@ class LostWork:
         """Whether something has been so for the whole bound."""
         return since is not None and time.monotonic() - since >= self._bound_s(pool)
 
-    def _is_missing(self, each: TrackedJob, since: datetime) -> bool:
+    def _is_missing(self, pool: str, each: TrackedJob, since: datetime) -> bool:
         if each.requested_at is None or each.requested_at > since:
             return False
-        return not self._trainers.holds(each.job.run_id, each.job.fold)
+        return not self._trainers.holds(pool, each.job.run_id, each.job.fold)
 
     def _return(self, each: TrackedJob, reason: Literal["lost", "overdue"]) -> bool:
         """False if the ledger knows better than the tables did."""

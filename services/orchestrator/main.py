@@ -72,7 +72,7 @@ def main() -> None:
             events = EventConsumer(engine, scheduler, commander)
             dead_letters = DeadLetterConsumer(engine)
             tasks.create_task(dead_letters.count())
-            reports = ReportConsumer(engine, settings.max_attempts, scheduler)
+            reports = ReportConsumer(engine, settings.max_attempts, scheduler, commander)
             tasks.create_task(scheduler.run(await Whisperer.open(connection, ORCHESTRATOR_KEYS), commander))
             queues = {event_queue(Service.ORCHESTRATOR): (events.handle, EVENTS_AT_ONCE)}
             queues[REPORTS_QUEUE] = (reports.handle, REPORTS_AT_ONCE)

@@ -71,7 +71,7 @@ def is_accounted_for(
 
 
 def _is_somewhere(job: TrackedJob, pool: str, trainers: Trainers, pools_with_ready: Collection[str]) -> bool:
-    return pool in pools_with_ready or trainers.holds(job.job.run_id, job.job.fold)
+    return pool in pools_with_ready or trainers.holds(pool, job.job.run_id, job.job.fold)
 
 
 def oldest(silences: Sequence[Silence]) -> Silence | None:

@@ -4,12 +4,14 @@ Losing any of it loses nothing: heartbeats and queue positions are said again, l
 what a command ends would end by itself. So nothing here may decide what becomes a fact.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection
+from prometheus_client import Counter
 from pydantic import Field, TypeAdapter, ValidationError
 
 from shared.bus.connection import get_exchange
@@ -23,7 +25,11 @@ log = get_logger(__name__)
 #: Words of a trainer are bounded, since it may lie.
 MAX_LINES_CHARS = 20_000
 #: A reader that is slow loses the oldest.
-_MAX_QUEUED = 5_000
+_MAX_QUEUED, _MAX_QUEUED_BYTES = 5_000, 64 * 2**20
+#: How often it is told in the log that a user makes no sense, in seconds: who lies can say it without end.
+_COMPLAINT_EVERY_S = 60.0
+
+SENSELESS = Counter("palio_senseless_telemetry_total", "What was said in passing and made no sense", ["user"])
 
 
 class Held(Payload):
@@ -52,7 +58,7 @@ class LogLines(Payload):
 
     kind: Literal["log"] = "log"
     submission_id: UUID
-    fold: int = Field(ge=0)
+    fold: int = Field(ge=0, lt=2**31)
     text: str = Field(max_length=MAX_LINES_CHARS)
 
 
@@ -143,17 +149,23 @@ async def hear_telemetry(
 ) -> None:
     """From now on, call `heard` with what is said under these keys, and the user who said it, as the broker has verified."""
     queue = await _own_queue(connection, f"{service}.telemetry", TELEMETRY, routing_keys)
+    complained_at: dict[str, float] = {}
 
     async def take(message: AbstractIncomingMessage) -> None:
+        user = message.user_id or ""
         try:
             said = _TELEMETRY.validate_json(message.body)
         except ValidationError:
-            log.warning("senseless_telemetry", user=message.user_id, routing_key=message.routing_key)
+            SENSELESS.labels(user).inc()
+            now = time.monotonic()
+            # Users are those that the broker knows.
+            if now - complained_at.get(user, float("-inf")) > _COMPLAINT_EVERY_S:
+                complained_at[user] = now
+                log.warning("senseless_telemetry", user=user, routing_key=message.routing_key)
             return
         # A pool's name in the key is what the broker lets this user write: both say who speaks.
-        is_orchestrator = (message.user_id or "") == Service.ORCHESTRATOR.value
-        if isinstance(said, QueueSnapshot) == is_orchestrator:
-            await heard(said, message.user_id or "")
+        if isinstance(said, QueueSnapshot) == (user == Service.ORCHESTRATOR.value):
+            await heard(said, user)
 
     await queue.consume(take, no_ack=True)
 
@@ -182,7 +194,7 @@ async def _own_queue(
         f"{prefix}.{uuid4().hex[:12]}",
         exclusive=True,
         auto_delete=True,
-        arguments={"x-max-length": _MAX_QUEUED, "x-overflow": "drop-head"},
+        arguments={"x-max-length": _MAX_QUEUED, "x-max-length-bytes": _MAX_QUEUED_BYTES, "x-overflow": "drop-head"},
     )
     source = await get_exchange(channel, exchange)
     for key in routing_keys:

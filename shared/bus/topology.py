@@ -42,6 +42,8 @@ EVENT_DELIVERY_LIMIT = 1_000
 TRAINER_DELIVERY_LIMIT = 20
 #: RabbitMQ from 3.12 takes it per queue; for 3.10 the same bound stands in rabbitmq.conf. Beyond the longest job: 8 days.
 CONSUMER_TIMEOUT_MS = 8 * 24 * 3600 * 1000
+#: In rabbitmq.conf: events have some kilobytes, and what is said of a queue of fifty thousand has less than this.
+MAX_MESSAGE_BYTES = 8 * 2**20
 #: Dead letters are bounded, here and where the orchestrator keeps them: the oldest go first.
 MAX_DEAD_LETTERS = 10_000
 

@@ -25,7 +25,15 @@ from palio.cli import main
 from palio.client.errors import ApiError
 from shared.bus.telemetry import Commander
 from shared.database import make_engine
-from shared.events import Event, FoldRequested, FoldTrained, RequestReturned, TrainingFinished, TrainingStarted
+from shared.events import (
+    Event,
+    FoldRequested,
+    FoldTrained,
+    RequestReturned,
+    TrainingFinished,
+    TrainingRequested,
+    TrainingStarted,
+)
 from shared.ledger import read_stream
 from shared.runs import run_id_of
 from shared.settings import DatabaseSettings
@@ -194,6 +202,20 @@ def test_what_runs_is_withdrawn_within_moments_and_the_next_one_takes_its_slot(
         assert followed(bob, waiting)["state"] == "scored"
     assert not any(isinstance(event, TrainingFinished) for event in run_events(submission))
     assert kinds(run_events(withdrawn)) <= Counter({"TrainingRequested": 1, "SubmissionWithdrawn": 1})
+
+
+def test_withdrawals_that_no_trainer_heard_leave_nothing_that_keeps_a_slot(
+    platform: Stack, cache: Path, bob: Person, submit: Callable[..., str], run_events: Callable[[str], list[Event]]
+) -> None:
+    # Nobody serves the pool, so what is requested stays in its queue, withdrawn or not.
+    withdrawn = []
+    for number in range(3):
+        withdrawn.append(submit(250, f"endless {number}"))
+        wait_for_event(run_events, withdrawn[-1], TrainingRequested)
+        bob.client.withdraw(withdrawn[-1])
+    with trainer(platform, POOL, cache, drain_s="0", slow_fold_s="60"):
+        assert followed(bob, submit(0, "next"))["state"] == "scored"
+    assert not any(kinds(run_events(each))["TrainingStarted"] for each in withdrawn)
 
 
 def test_what_a_submission_prints_is_seen_by_its_team_while_it_runs(

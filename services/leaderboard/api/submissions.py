@@ -219,8 +219,9 @@ async def follow_submission(
     sent: object = None
     if shows_lines and not viewer.administrator:
         shows_lines = await asyncio.to_thread(_has_log_budget, context, submission_id)
+    pool = (await asyncio.to_thread(_load, context, submission_id)).pool
     moves = context.changes.follow()
-    with context.live.watching(submission_id) as watcher:
+    with context.live.watching(pool, submission_id) as watcher:
         waiting = {"ledger": asyncio.ensure_future(anext(moves)), "live": asyncio.ensure_future(watcher.wait())}
         try:
             while True:
@@ -259,7 +260,9 @@ def read_log(context: Context, submission_id: UUID, viewer: Viewer) -> str:
     done = {log.fold for log in logs}
     # What is stored is the whole of it; until then there is what was heard, while the team has any budget left.
     heard = {
-        fold: context.live.text(submission_id, fold) for fold in range(found.n_folds or 0) if fold not in done and shows_live
+        fold: context.live.text(found.pool, submission_id, fold)
+        for fold in range(found.n_folds or 0)
+        if fold not in done and shows_live
     }
     parts += [f"--- fold {fold}, still running ---\n{text}" for fold, text in heard.items() if text]
     return "\n".join(parts)

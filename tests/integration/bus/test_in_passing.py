@@ -10,6 +10,7 @@ from aio_pika.abc import AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from services.orchestrator.main import ready_messages
+from shared.bus import telemetry
 from shared.bus.connection import connect
 from shared.bus.telemetry import (
     HEARTBEAT_KEY,
@@ -25,7 +26,7 @@ from shared.bus.telemetry import (
     hear_commands,
     hear_telemetry,
 )
-from shared.bus.topology import ORCHESTRATOR_KEYS
+from shared.bus.topology import MAX_MESSAGE_BYTES, ORCHESTRATOR_KEYS, REPORTS, TELEMETRY
 from shared.events import Service
 from shared.settings import BusSettings
 from tests.support.waiting import wait_for
@@ -120,6 +121,32 @@ async def test_what_makes_no_sense_is_passed_over(connected: Connect) -> None:
         await exchange.publish(message, routing_key=f"{POOL}.heartbeat")
     await wait_for(lambda: bool(heard), "the one that makes sense")
     assert heard == [BEAT]
+
+
+async def test_who_makes_no_sense_without_end_is_complained_of_once(connected: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[AnyTelemetry] = []
+    complaints: list[str] = []
+    monkeypatch.setattr(telemetry.log, "warning", lambda event, **_more: complaints.append(event))
+
+    async def hear(said: AnyTelemetry, _user: str) -> None:
+        heard.append(said)
+
+    await hear_telemetry(await connected("orchestrator"), Service.ORCHESTRATOR, (HEARTBEAT_KEY,), hear)
+    channel = await (await connected("trainer-default")).channel()
+    exchange = await channel.get_exchange("palio.telemetry", ensure=False)
+    for body in (*[b"senseless"] * 50, BEAT.model_dump_json().encode()):
+        await exchange.publish(aio_pika.Message(body, user_id="trainer-default"), routing_key=f"{POOL}.heartbeat")
+    await wait_for(lambda: bool(heard), "the one that makes sense")
+    assert complaints == ["senseless_telemetry"]
+
+
+async def test_a_message_that_would_fill_the_memory_of_whoever_takes_it_is_refused(connected: Connect) -> None:
+    channel = await (await connected("trainer-default")).channel()
+    for name in (TELEMETRY, REPORTS):
+        exchange = await channel.get_exchange(name, ensure=False)
+        message = aio_pika.Message(bytes(MAX_MESSAGE_BYTES + 1), user_id="trainer-default")
+        with pytest.raises((AMQPError, ChannelInvalidStateError)):
+            await exchange.publish(message, routing_key=f"{POOL}.heartbeat", timeout=10)
 
 
 async def test_the_orchestrator_may_ask_how_much_waits_in_a_pools_queue(connected: Connect) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
+from aio_pika.abc import AbstractIncomingMessage
 from sqlalchemy import Connection, Engine
 
 from services.orchestrator import runs
@@ -55,11 +58,21 @@ async def nothing_ready(_pool: str) -> int:
     return 0
 
 
-def report_consumer(engine: Engine) -> ReportConsumer:
+class Told:
+    """Keeps what trainers would be told; over a real broker it is tests/e2e/test_scaling.py that hears it."""
+
+    def __init__(self) -> None:
+        self.ended: list[UUID] = []
+
+    async def end_run(self, run_id: UUID) -> None:
+        self.ended.append(run_id)
+
+
+def report_consumer(engine: Engine, told: Told | None = None) -> ReportConsumer:
     trainers = Trainers()
     lost = LostWork(engine, trainers, nothing_ready, max_attempts=3, lost_after_s=60)
     scheduler = Scheduler(engine, Projection("orchestrator", engine, HANDLERS, Readiness()), trainers, (lost.look,), Readiness())
-    return ReportConsumer(engine, 3, scheduler)
+    return ReportConsumer(engine, 3, scheduler, told or Told())  # type: ignore[arg-type]  # the one method that it uses
 
 
 @pytest.fixture
@@ -239,3 +252,32 @@ async def test_an_event_of_a_ledger_that_is_no_more_ends_no_run_and_blocks_no_qu
     consumer = EventConsumer(orchestrator, scheduler, Commander())  # type: ignore[arg-type]
     with pytest.raises(ForeignEventError):
         await asyncio.wait_for(consumer.handle(SimpleNamespace(body=before.to_cloudevent())), 30)  # type: ignore[arg-type]
+
+
+async def test_who_begins_a_run_that_is_over_is_told_so(run_id: UUID, orchestrator: Engine) -> None:
+    told = Told()
+    reports = report_consumer(orchestrator, told)
+    started = StartedReport.model_validate({**about(run_id), "trainer": "t", "shared_fold": None})
+    await reports.handle(message_of(started))
+    failed = {"fold": 0, "outcome": Outcome.TRAIN_ERROR, "reason": "", "traceback_digest": None, "log_digest": None}
+    await reports.handle(message_of(FailedReport.model_validate({**about(run_id), **failed})))
+    assert told.ended == []
+    late = StartedReport.model_validate({**about(run_id), "execution_id": uuid4(), "trainer": "late", "shared_fold": None})
+    with pytest.raises(RejectedError, match="belongs to pool default"):
+        await reports.handle(message_of(late, "trainer-other"))
+    assert told.ended == []
+    await reports.handle(message_of(late))
+    assert told.ended == [run_id]
+
+
+@pytest.mark.parametrize("size", [20_000, 1_000_000])
+async def test_a_report_that_is_large_or_wrong_in_every_field_makes_few_words(reports: ReportConsumer, size: int) -> None:
+    body = json.dumps({"kind": "slow", **{f"field-{number}": 0 for number in range(size // 20)}}).encode()
+    with pytest.raises(RejectedError, match="not a report") as refused:
+        await reports.handle(SimpleNamespace(body=body, user_id="trainer-default"))  # type: ignore[arg-type]  # what it reads
+    assert len(str(refused.value)) < 3_000
+
+
+def message_of(report: StartedReport | FailedReport, user: str = "trainer-default") -> AbstractIncomingMessage:
+    message = SimpleNamespace(body=report.model_dump_json().encode(), user_id=user)
+    return cast("AbstractIncomingMessage", message)

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from prometheus_client import REGISTRY
 
-from services.orchestrator.trainers import SILENCE_LIMIT_S, PoolCapacity, Trainers
+from services.orchestrator.trainers import MAX_HELD, MAX_TRAINERS, SILENCE_LIMIT_S, PoolCapacity, Trainers
 from shared.bus.telemetry import Heartbeat, Held
 
 
@@ -38,10 +38,10 @@ async def test_a_trainer_that_is_silent_is_taken_for_gone_with_all_that_it_held(
     trainers = Trainers(clock)
     held = Held(run_id=uuid4(), fold=None)
     await trainers.hear(heartbeat("one", 2, held), "trainer-default")
-    assert trainers.holds(held.run_id, None)
-    assert not trainers.holds(held.run_id, 0)
+    assert trainers.holds("default", held.run_id, None)
+    assert not trainers.holds("default", held.run_id, 0)
     clock.now += SILENCE_LIMIT_S
-    assert not trainers.holds(held.run_id, None)
+    assert not trainers.holds("default", held.run_id, None)
     assert trainers.capacity("default") == PoolCapacity(trainers=0, slots=0, busy_slots=0)
     assert trainers.pools() == set()
 
@@ -67,3 +67,35 @@ async def test_the_pool_is_the_one_whose_user_spoke_and_nobody_elses_word_counts
     trainers = Trainers(Clock())
     await trainers.hear(heartbeat("one", 3), "leaderboard")
     assert trainers.pools() == set()
+
+
+async def test_no_trainer_can_say_that_it_holds_what_was_requested_of_another_pool() -> None:
+    trainers = Trainers(Clock())
+    held = Held(run_id=uuid4(), fold=None)
+    await trainers.hear(heartbeat("liar", 2, held), "trainer-other")
+    assert not trainers.holds("default", held.run_id, None)
+
+
+async def test_a_pool_whose_trainers_are_without_number_crowds_nobody_out() -> None:
+    trainers = Trainers(Clock())
+    for number in range(MAX_TRAINERS + 1):
+        await trainers.hear(heartbeat(f"liar {number}", 1), "trainer-other")
+    await trainers.hear(heartbeat("honest", 3), "trainer-default")
+    assert trainers.capacity("other").trainers == MAX_TRAINERS
+    assert trainers.capacity("default").slots == 3
+    # Who is known already is still heard.
+    await trainers.hear(heartbeat("liar 0", 5), "trainer-other")
+    assert trainers.capacity("other").slots == MAX_TRAINERS + 4
+
+
+async def test_what_trainers_say_that_they_hold_is_bounded() -> None:
+    trainers = Trainers(Clock())
+    run_id = uuid4()
+    first = Held(run_id=run_id, fold=0)
+    for number in range(MAX_HELD // 10_000 + 1):
+        many = (Held(run_id=run_id, fold=number * 10_000 + each) for each in range(10_000))
+        await trainers.hear(heartbeat(f"liar {number}", 1, *many), "trainer-other")
+    assert trainers.holds("other", run_id, 0)
+    assert not trainers.holds("other", run_id, MAX_HELD)
+    await trainers.hear(heartbeat("liar 0", 1, first), "trainer-other")
+    assert trainers.holds("other", run_id, 0)
