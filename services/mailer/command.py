@@ -51,7 +51,7 @@ def off(reason: str) -> None:
     """
     with _tables() as connection:
         dropped = turn_off(connection, reason)
-    click.echo(f"Mail is off; {dropped:,} mails that waited are dropped.")
+    click.echo(f"Mail is off. Mails that waited and are dropped: {dropped:,}.")
 
 
 @mail.command()

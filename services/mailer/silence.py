@@ -55,8 +55,10 @@ def when_restored(connection: Connection, restored: Restored) -> str:
     if restored.mail:
         connection.execute(text("DELETE FROM silence"))
         waiting = connection.execute(text("SELECT count(*) FROM outbox WHERE state IN ('pending', 'sending')")).scalar_one()
-        return f"mail is on; {waiting:,} mails that waited when the backup was made will be sent, some perhaps a second time"
+        return (
+            f"mail is on; mails that waited when the backup was made, and are sent now, some perhaps a second time: {waiting:,}"
+        )
     # Claims of senders that ran when the backup was made are nobody's now.
     connection.execute(text("UPDATE outbox SET state = 'pending' WHERE state = 'sending'"))
     dropped = turn_off(connection, f"restored from the backup of {restored.made_at:%Y-%m-%d %H:%M} UTC")
-    return f"mail is off until `palio mail on`; {dropped:,} mails that waited are dropped"
+    return f"mail is off until `palio mail on`; mails that waited and are dropped: {dropped:,}"

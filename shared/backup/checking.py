@@ -27,11 +27,20 @@ class Findings:
 
 def check_backup(folder: BackupFolder, backup: Path, manifest: Manifest) -> Findings:
     """Read all of a backup. Raises `BackupError` for a ledger of a later release."""
-    damaged = tuple(file.name for file in manifest.files if not is_sound(backup / file.name, file.sha256))
+    damaged = tuple(_files(backup, manifest))
     if damaged:
-        words = (f"{name} is {'damaged' if (backup / name).exists() else 'missing'}" for name in damaged)
-        return Findings(tuple(words), ())
+        return Findings(damaged, ())
     return Findings(tuple(_ledger(backup, manifest)), tuple(_objects(folder, backup, manifest)))
+
+
+def _files(backup: Path, manifest: Manifest) -> Iterator[str]:
+    progress, size = Progress("files checked"), 0
+    for number, file in enumerate(manifest.files, start=1):
+        path = backup / file.name
+        if not is_sound(path, file.sha256):
+            yield f"{file.name} is {'damaged' if path.exists() else 'missing'}"
+        size += file.size
+        progress.done(number, size)
 
 
 def _ledger(backup: Path, manifest: Manifest) -> Iterator[str]:

@@ -93,7 +93,10 @@ def read_manifest(backup: Path) -> Manifest:
         raise BackupError(f"{backup.name} is damaged: {MANIFEST} or {CHECKSUM} is missing; take another backup of it") from error
     if checksum.split() != [hashlib.sha256(content).hexdigest(), MANIFEST]:
         raise BackupError(f"{backup.name} is damaged: {MANIFEST} is not what {CHECKSUM} says; take another backup of it")
-    found = json.loads(content)
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise BackupError(f"{backup.name} was made by another release of Palio ({_release(found)}): use that one, or a later one")
     try:

@@ -110,3 +110,15 @@ def operator(servers: Servers, database: str) -> Place:
             "PALIO_S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
         }
     )
+
+
+@dataclass(frozen=True)
+class Made:
+    """A platform with a sound backup, which no test changes, and an empty database, which none may change."""
+
+    here: Place
+    owner: Engine
+    history: "StoredHistory"
+    folder: Path
+    elsewhere: Place
+    owner_elsewhere: Engine

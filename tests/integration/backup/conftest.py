@@ -1,13 +1,15 @@
 """A platform with a history whose objects are all there, an empty database beside it, and the two commands."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
 
 from shared.artefacts import Store
-from tests.support.backups import Place, StoredHistory, operator, played
+from tests.support.backups import Made, Place, StoredHistory, operator, played
 from tests.support.databases import copied_database
 from tests.support.servers import Servers
 
@@ -16,6 +18,25 @@ from tests.support.servers import Servers
 def history(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store]) -> StoredHistory:
     """One scored submission, one that failed, one that waits; a mail is sent, another waits."""
     return played(StoredHistory(engine_of, store_of))
+
+
+@pytest.fixture(scope="module")
+def made(servers: Servers, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    with ExitStack() as stack:
+        database, empty = (stack.enter_context(copied_database(servers, template_database)) for _ in range(2))
+
+        def engine(url: str) -> Engine:
+            found = create_engine(url)
+            stack.callback(found.dispose)
+            return found
+
+        engines = cache(lambda service: engine(servers.database_url(service, database)))
+        history = played(StoredHistory(engines, lambda key: Store(servers.store_settings(key))))
+        folder = tmp_path_factory.mktemp("made") / "backups"
+        assert operator(servers, database).run("backup", folder).exit_code == 0
+        here, elsewhere = operator(servers, database), operator(servers, empty)
+        owner, owner_elsewhere = (engine(servers.owner_url(each)) for each in (database, empty))
+        yield Made(here, owner, history, folder, elsewhere, owner_elsewhere)
 
 
 @pytest.fixture

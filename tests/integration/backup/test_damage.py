@@ -5,49 +5,15 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zstandard
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 
 from shared.artefacts import Bucket, Store, content_key
-from tests.support.backups import Place, StoredHistory, operator, played
-from tests.support.databases import copied_database
-from tests.support.servers import Servers
-
-
-@dataclass(frozen=True)
-class Made:
-    """A platform with a sound backup, which no test changes, and an empty database, which none may change."""
-
-    here: Place
-    mark: str
-    folder: Path
-    elsewhere: Place
-    owner_elsewhere: Engine
-
-
-@pytest.fixture(scope="module")
-def made(servers: Servers, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    with ExitStack() as stack:
-        database, empty = (stack.enter_context(copied_database(servers, template_database)) for _ in range(2))
-
-        def engine(url: str) -> Engine:
-            found = create_engine(url)
-            stack.callback(found.dispose)
-            return found
-
-        engines = cache(lambda service: engine(servers.database_url(service, database)))
-        history = played(StoredHistory(engines, lambda key: Store(servers.store_settings(key))))
-        folder = tmp_path_factory.mktemp("made") / "backups"
-        assert operator(servers, database).run("backup", folder).exit_code == 0
-        owner = engine(servers.owner_url(empty))
-        yield Made(operator(servers, database), history.mark, folder, operator(servers, empty), owner)
+from tests.support.backups import Made, Place, StoredHistory
 
 
 @pytest.fixture
@@ -114,8 +80,8 @@ def test_checking_a_backup_names_every_damaged_file(backup: Path, folder: Path, 
 def test_objects_that_are_damaged_or_missing_are_named_with_what_names_them(
     backup: Path, folder: Path, refused: Callable[..., str], made: Made
 ) -> None:
-    labels = hashlib.sha256(f"labels {made.mark}".encode()).hexdigest()
-    kit = hashlib.sha256(f"kit {made.mark}".encode()).hexdigest()
+    labels = hashlib.sha256(f"labels {made.history.mark}".encode()).hexdigest()
+    kit = hashlib.sha256(f"kit {made.history.mark}".encode()).hexdigest()
     flip(folder / "objects" / labels[:2] / labels)
     (folder / "objects" / kit[:2] / kit).unlink()
     words = refused()

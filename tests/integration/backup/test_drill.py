@@ -12,13 +12,13 @@ from services.ingest.accounts import issue_token
 from shared.artefacts import Bucket, Store, environment_key
 from shared.ledger.read_model import read_models
 from shared.ledger.rebuild import rebuild
+from shared.migrations.upgrade import migration_folders
 from shared.runs import run_id_of
-from tests.support.backups import Place, StoredHistory
+from tests.support.backups import Made, Place, StoredHistory
 from tests.support.histories import N_FOLDS
 from tests.support.servers import Servers
 from tests.support.waiting import wait_until
 
-SCHEMAS = ["ledger", "vault", "ingest", "leaderboard", "mailer", "orchestrator", "relay"]
 TABLES = text("""
     SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables WHERE schemaname = ANY(:schemas) ORDER BY 1
 """)
@@ -30,7 +30,7 @@ def contents(owner: Engine) -> dict[str, list[str]]:
         connection.execute(text("SET LOCAL TimeZone = 'UTC'"))
         return {
             table: sorted(connection.execute(text(f"SELECT CAST(t AS text) FROM {table} t")).scalars())
-            for table in connection.execute(TABLES, {"schemas": SCHEMAS}).scalars().all()
+            for table in connection.execute(TABLES, {"schemas": list(migration_folders())}).scalars().all()
         }
 
 
@@ -41,11 +41,11 @@ def head(owner: Engine) -> tuple[int, int, bytes]:
 
 
 def test_a_restored_platform_is_the_one_that_was_backed_up_in_a_higher_epoch_and_without_mail(
-    history: StoredHistory, platform_here: Place, elsewhere: Place, owner: Engine, owner_elsewhere: Engine, folder: Path
+    made: Made, elsewhere: Place, owner_elsewhere: Engine, folder: Path
 ) -> None:
-    made = platform_here.run("backup", folder)
-    assert made.exit_code == 0, made.output
-    assert "is complete: position" in made.stdout
+    told = made.here.run("backup", folder)
+    assert told.exit_code == 0, told.output
+    assert "is complete: position" in told.stdout
     restored = elsewhere.run("restore", folder)
     assert restored.exit_code == 0, restored.output
     assert "✗" not in restored.stdout
@@ -53,25 +53,18 @@ def test_a_restored_platform_is_the_one_that_was_backed_up_in_a_higher_epoch_and
     assert "✓ objects: all that the ledger names are there" in restored.stdout
     assert "✓ read model leaderboard:" in restored.stdout
     assert "✓ accounts: 3 people can log in" in restored.stdout
-    before, after = contents(owner), contents(owner_elsewhere)
+    before, after = contents(made.owner), contents(owner_elsewhere)
     assert [name for name in before if before[name] != after[name]] == ["ledger.head", "mailer.outbox", "mailer.silence"]
-    epoch, position, last_hash = head(owner)
+    epoch, position, last_hash = head(made.owner)
     assert head(owner_elsewhere) == (epoch + 1, position, last_hash)
 
 
 def test_people_log_in_where_it_is_restored(
-    history: StoredHistory,
-    platform_here: Place,
-    elsewhere: Place,
-    servers: Servers,
-    second_database: str,
-    make_test_engine: Callable[[str], Engine],
-    folder: Path,
+    made: Made, elsewhere: Place, servers: Servers, second_database: str, make_test_engine: Callable[[str], Engine]
 ) -> None:
-    platform_here.run("backup", folder)
-    elsewhere.run("restore", folder)
+    elsewhere.run("restore", made.folder)
     ingest = make_test_engine(servers.database_url("ingest", second_database))
-    assert issue_token(ingest, history.accounts[0].name, "a password", 1).token
+    assert issue_token(ingest, made.history.accounts[0].name, "a password", 1).token
 
 
 def test_a_backup_while_writers_write_stands_at_one_position(
@@ -146,8 +139,8 @@ def test_a_second_backup_copies_only_what_is_new_and_both_can_be_restored(
     assert head(owner_elsewhere)[0] == 3, "the second restore is above the first"
 
 
-def test_a_backup_is_for_its_owner_only(history: StoredHistory, platform_here: Place, folder: Path) -> None:
-    platform_here.run("backup", folder)
+def test_a_backup_is_for_its_owner_only(made: Made) -> None:
+    folder = made.folder
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
@@ -155,10 +148,11 @@ def test_a_backup_is_for_its_owner_only(history: StoredHistory, platform_here: P
 
 
 def test_mail_stays_off_through_a_rebuild_until_an_operator_turns_it_on(
-    history: StoredHistory, platform_here: Place, elsewhere: Place, owner_elsewhere: Engine, folder: Path
+    made: Made, elsewhere: Place, owner_elsewhere: Engine
 ) -> None:
-    platform_here.run("backup", folder)
-    assert "mail is off until `palio mail on`; 1 mails that waited are dropped" in elsewhere.run("restore", folder).stdout
+    assert (
+        "mail is off until `palio mail on`; mails that waited and are dropped: 1" in elsewhere.run("restore", made.folder).stdout
+    )
     rebuild(owner_elsewhere, read_models()["mailer"], lambda _position, _goal: None)
     status = elsewhere.told("mail", "status")
     assert status["on"] is False
@@ -169,16 +163,13 @@ def test_mail_stays_off_through_a_rebuild_until_an_operator_turns_it_on(
     assert elsewhere.run("mail", "status").stdout == "Mail is on.\n"
 
 
-def test_a_platform_that_is_restored_after_a_loss_may_send_mail(
-    history: StoredHistory, platform_here: Place, elsewhere: Place, folder: Path
-) -> None:
-    platform_here.run("backup", folder)
-    assert "1 mails that waited when the backup was made will be sent" in elsewhere.run("restore", folder, "--mail").stdout
+def test_a_platform_that_is_restored_after_a_loss_may_send_mail(made: Made, elsewhere: Place) -> None:
+    assert "are sent now, some perhaps a second time: 1" in elsewhere.run("restore", made.folder, "--mail").stdout
     assert elsewhere.told("mail", "status")["on"] is True
 
 
 @pytest.mark.parametrize("settings", [("PALIO_OWNER_DATABASE_URL",), ("PALIO_S3_ENDPOINT", "PALIO_S3_SECRET_KEY")])
-def test_settings_that_are_missing_are_named(settings: tuple[str, ...], platform_here: Place, folder: Path) -> None:
-    result = platform_here.run("backup", folder, **dict.fromkeys(settings))
+def test_settings_that_are_missing_are_named(settings: tuple[str, ...], made: Made, folder: Path) -> None:
+    result = made.here.run("backup", folder, **dict.fromkeys(settings))
     assert result.exit_code == 1
     assert all(name in result.stderr for name in settings)
