@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, TextClause, text
 
+from shared.ledger.read_model import read_models
+from shared.ledger.rebuild import RebuildError, compare
+from shared.migrations.upgrade import MIGRATION_LOCK
 from tests.support.backups import Place, StoredHistory
 from tests.support.waiting import wait_until
 
@@ -45,6 +48,10 @@ def test_a_backup_that_is_killed_is_none_and_the_next_one_is_complete(
 ) -> None:
     with held_up(owner, "mailer.outbox", "ACCESS EXCLUSIVE", platform_here, "backup", folder):
         assert (folder / "palio-unfinished/backup/ledger.events.csv.zst").exists(), "it is in the middle"
+        # What would put other tables under the names that it has yet to copy waits.
+        with pytest.raises(RebuildError, match="backed up already"):
+            compare(owner, read_models()["orchestrator"], lambda _position, _goal: None)
+        assert not number(owner, text(f"SELECT CAST(pg_try_advisory_xact_lock({MIGRATION_LOCK}) AS integer)"))
     assert "holds no complete backup" in elsewhere.run("restore", folder).stderr
     made = platform_here.run("backup", folder)
     assert made.exit_code == 0, made.output
