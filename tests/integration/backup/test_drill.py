@@ -124,6 +124,21 @@ def test_an_object_that_only_the_backup_has_is_put_back(
     assert all(operator.get_bytes(Bucket.RUNS, name) for name in of_a_run)
 
 
+def test_what_a_service_kept_wrongly_is_named_after_a_restore_with_the_command_that_mends_it(
+    history: StoredHistory, platform_here: Place, elsewhere: Place, owner: Engine, folder: Path
+) -> None:
+    with owner.begin() as connection:
+        connection.execute(text("UPDATE leaderboard.submissions SET name = 'another'"))
+    platform_here.run("backup", folder)
+    restored = elsewhere.run("restore", folder)
+    assert restored.exit_code == 1
+    words = (
+        "✗ read model leaderboard: at position 25 differs from the ledger in submissions: palio projection rebuild leaderboard"
+    )
+    assert words in restored.stdout
+    assert "restored, and not whole: see above" in restored.stdout
+
+
 def test_a_second_backup_copies_only_what_is_new_and_both_can_be_restored(
     history: StoredHistory, platform_here: Place, elsewhere: Place, owner_elsewhere: Engine, folder: Path
 ) -> None:
