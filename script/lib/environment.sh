@@ -149,13 +149,30 @@ set_up_rabbitmq() {
     fi
 }
 
-# The browser that tests drive. Without it they are skipped, and say so.
-set_up_chromium() {
-    if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then
+# What tests store is thrown away at their end: in memory, where there is plenty and programs may be run from there, it waits for no disk.
+keep_in_memory() {
+    local folder=/dev/shm free_kb
+    free_kb=$(df --output=avail "$folder" 2>/dev/null | tail -n 1) || return 0
+    if [ -n "${TMPDIR:-}" ] || [ "$free_kb" -lt 8000000 ]; then
+        return 0
+    fi
+    folder=$(mktemp -d "$folder/palio-test-XXXXXX") || return 0
+    # shellcheck disable=SC2064  # the value of now is meant
+    trap "rm -rf '$folder'" EXIT
+    printf '#!/bin/sh\n' >"$folder/try"
+    chmod 700 "$folder/try"
+    if "$folder/try" 2>/dev/null; then
+        export TMPDIR=$folder
+    fi
+}
+
+# What tests drive: a browser, and clocks. Without them some are skipped, and say so.
+set_up_test_programs() {
+    if command -v chromium >/dev/null && command -v chromedriver >/dev/null && command -v faketime >/dev/null; then
         return
     fi
-    install_packages chromium chromium-driver ||
-        say "Chromium is missing, so browser tests are skipped: sudo apt-get install chromium chromium-driver"
+    install_packages chromium chromium-driver faketime ||
+        say "Chromium or faketime is missing, so some tests are skipped: sudo apt-get install chromium chromium-driver faketime"
 }
 
 # install_packages NAME...: from Debian, if we may; services of theirs are not started. False if that cannot be.

@@ -121,7 +121,11 @@ class World:
         path = self.stack.path / "run" / f"{name}.json"
         specification = json.loads(path.read_text())
         path.write_text(json.dumps({**specification, "command": [*prefix, *self.stack.supervisor.program(name).command]}))
+        before = self.stack.supervisor.pid(name)
         self.stack.supervisor.stop_program(name)
+        # faketime tidies up only after programs that end by themselves.
+        for left in (f"faketime_shm_{before}", f"sem.faketime_sem_{before}"):
+            Path("/dev/shm", left).unlink(missing_ok=True)
         self.stack.supervisor.start_program(name)
 
     def faults(self, within_s: float = PATIENCE_S) -> str:
