@@ -159,6 +159,8 @@ keep_in_memory() {
     folder=$(mktemp -d "$folder/palio-test-XXXXXX") || return 0
     # shellcheck disable=SC2064  # the value of now is meant
     trap "rm -rf '$folder'" EXIT
+    # Some tests become an ordinary user, who passes through here; what lies below has rights of its own.
+    chmod 711 "$folder"
     printf '#!/bin/sh\n' >"$folder/try"
     chmod 700 "$folder/try"
     if "$folder/try" 2>/dev/null; then

@@ -1,7 +1,7 @@
 """Challenges and problems as readers see them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from shared.http import Problem
 from shared.visibility import Phase, phase_at
 
 SELECT = (
-    "SELECT c.*, p.prepared, p.kit_digest, e.hash AS closed_hash, e.recorded_at AS closed_at FROM challenges c"
+    "SELECT c.*, p.prepared, p.kit_digest, e.hash AS closed_hash, e.recorded_at AS closed_at, clock_timestamp() AS read_at FROM challenges c"
     " JOIN problems p ON p.problem_id = c.problem_id AND p.version = c.problem_version"
     " LEFT JOIN ledger.events e ON e.position = c.closed_at_position"
 )
@@ -46,11 +46,13 @@ class Challenge:
     created_at_position: int
     #: None until it is recorded, which may be a second after the closing time.
     closed: Closing | None
+    #: By the ledger's clock when this was read: this host's may be ahead, and private scores must not be seen before their time.
+    read_at: datetime
 
     @property
     def phase(self) -> Phase:
-        """The phase now."""
-        return self.phase_at(datetime.now(UTC))
+        """The phase when this was read."""
+        return self.phase_at(self.read_at)
 
     def phase_at(self, moment: datetime) -> Phase:
         """The phase at a moment."""
@@ -125,4 +127,5 @@ def _challenge(row: Row[Any]) -> Challenge:
         n_submissions=row.n_submissions,
         created_at_position=row.created_at_position,
         closed=None if row.closed_hash is None else Closing(row.closed_at_position, bytes(row.closed_hash).hex(), row.closed_at),
+        read_at=row.read_at,
     )

@@ -16,6 +16,7 @@ from shared.artefacts import Store
 from shared.bus.connection import connect
 from shared.bus.consumer import Consumer
 from shared.bus.doorbell import Doorbell
+from shared.bus.patience import patiently
 from shared.bus.telemetry import LOG_KEY, QUEUE_KEY, hear_telemetry
 from shared.bus.topology import event_queue
 from shared.database import make_engine
@@ -52,7 +53,8 @@ def main() -> None:
 
     async def project() -> None:
         doorbell = Doorbell(projection)
-        await doorbell.ring()
+        # What a later release recorded is waited for in red, as later on, and not by dying again and again.
+        await patiently(doorbell.ring, "catching up")
         async with asyncio.TaskGroup() as tasks:
             # Also while the broker is away.
             tasks.create_task(doorbell.look_every(settings.ledger_look_s))
