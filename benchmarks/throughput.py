@@ -34,6 +34,7 @@ N_RUNS = 300
 N_FOLDS = 3
 METADATA = Metadata(correlation_id="benchmark")
 LIMIT_S = 120
+WRITERS = (1, 4, 16)
 
 
 def appends_per_second(engine: Engine, writers: int, batch: int, seconds: float) -> float:
@@ -84,6 +85,20 @@ def relay_per_second(stack: Stack, relay: Engine) -> tuple[int, float]:
     with service(stack, "relay"):
         seconds_until(relay, "SELECT position FROM relay.checkpoint", 1)
         return head, head / seconds_until(relay, "SELECT position FROM relay.checkpoint", head)
+
+
+def relay_beside(stack: Stack, engines: dict[str, Engine], writers: int, seconds: float) -> float:
+    """Events that the relay gets confirmed a second, until it has all, while so many append."""
+    position = text("SELECT position FROM relay.checkpoint")
+    with service(stack, "relay"):
+        with engines["relay"].connect() as connection:
+            before = int(connection.execute(position).scalar_one())
+        started = time.perf_counter()
+        appends_per_second(engines["ingest"], writers, 1, seconds)
+        with engines["relay"].connect() as connection:
+            head = int(connection.execute(text("SELECT position FROM ledger.head")).scalar_one())
+        seconds_until(engines["relay"], position.text, head)
+        return (head - before) / (time.perf_counter() - started)
 
 
 def request(run: int) -> TrainingRequested:
@@ -137,15 +152,19 @@ def main() -> None:
         stack.migrate()
         passwords = stack.credentials.database()
         engines = {
-            name: create_engine(stack.postgres.url(role_of(name), passwords[name]), pool_size=10)
+            name: create_engine(stack.postgres.url(role_of(name), passwords[name]), pool_size=max(WRITERS))
             for name in ("ingest", "relay", "orchestrator")
         }
-        for writers in (1, 8):
+        for writers in WRITERS:
             for batch in (1, BATCH):
                 rate = appends_per_second(engines["ingest"], writers, batch, options.seconds)
                 figures.add(f"appends, {writers} writers, {batch} a transaction", rate)
         backlog, rate = relay_per_second(stack, engines["relay"])
         figures.add(f"relay, a backlog of {backlog:,} events", rate)
+        for writers in WRITERS:
+            figures.add(
+                f"relay, while {writers} append one a transaction", relay_beside(stack, engines, writers, options.seconds)
+            )
         figures.add("orchestrator, reports", reports_per_second(stack, engines["orchestrator"]))
         for engine in engines.values():
             engine.dispose()
