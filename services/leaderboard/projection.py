@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from services.leaderboard.log_budget import spend_log_budget
+from shared.database import sql
 from shared.events import (
     ChallengeClosed,
     ChallengeCreated,
@@ -255,7 +256,7 @@ def _change(connection: Connection, submission_id: object, recorded: RecordedEve
 def _run(connection: Connection, statement: str, **parameters: Any) -> None:
     # PostgreSQL's texts hold no NUL, JSON's do: one in a reason must not stop every board.
     storable = {name: value.replace("\0", "\ufffd") if isinstance(value, str) else value for name, value in parameters.items()}
-    connection.execute(text(statement), storable)
+    connection.execute(sql(statement), storable)
 
 
 HANDLERS: Handlers = {

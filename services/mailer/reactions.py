@@ -14,8 +14,9 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from shared.database import sql
 from shared.events import (
     ChallengeClosed,
     ChallengeCreated,
@@ -88,15 +89,15 @@ def when_challenge_closed(connection: Connection, event: ChallengeClosed, record
     _enqueue(connection, Kind.CHALLENGE_CLOSED, people, recorded, challenge_id=event.challenge_id)
 
 
-ENQUEUE = text(
+ENQUEUE = sql(
     "INSERT INTO outbox"
     " (mail_id, kind, user_id, submission_id, challenge_id, caused_by, caused_at_position, caused_at)"
     " VALUES (:mail_id, :kind, :user_id, :submission_id, :challenge_id, :caused_by, :caused_at_position, :caused_at)"
 )
-MEMBERS = text(
+MEMBERS = sql(
     "SELECT m.user_id FROM members m JOIN submissions s USING (team_id) WHERE s.submission_id = :submission_id ORDER BY m.user_id"
 )
-CONCERNED = text("""
+CONCERNED = sql("""
     SELECT user_id FROM users WHERE user_id IN (
         SELECT m.user_id FROM members m JOIN joins j USING (team_id) WHERE j.challenge_id = :challenge_id
         UNION SELECT organiser_id FROM challenges WHERE challenge_id = :challenge_id
@@ -134,23 +135,23 @@ def _enqueue(
 
 def when_user_registered(connection: Connection, event: UserRegistered, _recorded: RecordedEvent) -> None:
     """Know the person; name and address stay sealed."""
-    statement = text("INSERT INTO users VALUES (:user_id, :name, :email)")
+    statement = sql("INSERT INTO users VALUES (:user_id, :name, :email)")
     connection.execute(statement, {"user_id": event.user_id, "name": event.name, "email": event.email})
 
 
 def when_team_created(connection: Connection, event: TeamCreated, _recorded: RecordedEvent) -> None:
     """Know the team and who is in it."""
     sealed_for = event.members[0] if event.name_is_sealed else None
-    statement = text("INSERT INTO teams VALUES (:team_id, :name, :sealed_for)")
+    statement = sql("INSERT INTO teams VALUES (:team_id, :name, :sealed_for)")
     connection.execute(statement, {"team_id": event.team_id, "name": event.name, "sealed_for": sealed_for})
-    members = text("INSERT INTO members VALUES (:team_id, :user_id)")
+    members = sql("INSERT INTO members VALUES (:team_id, :user_id)")
     for user_id in event.members:
         connection.execute(members, {"team_id": event.team_id, "user_id": user_id})
 
 
 def when_problem_prepared(connection: Connection, event: ProblemPrepared, _recorded: RecordedEvent) -> None:
     """Know how the problem's scores are printed."""
-    statement = text("INSERT INTO problems VALUES (:problem_id, :version, :metrics, :score_kind)")
+    statement = sql("INSERT INTO problems VALUES (:problem_id, :version, :metrics, :score_kind)")
     metrics = json.dumps([metric.model_dump() for metric in event.metrics])
     values = {"problem_id": event.problem_id, "version": event.version, "metrics": metrics, "score_kind": event.score_kind}
     connection.execute(statement, values)
@@ -159,7 +160,7 @@ def when_problem_prepared(connection: Connection, event: ProblemPrepared, _recor
 def when_challenge_created(connection: Connection, event: ChallengeCreated, _recorded: RecordedEvent) -> None:
     """Know what the challenge is called, and whose it is."""
     connection.execute(
-        text("INSERT INTO challenges VALUES (:challenge_id, :title, :problem_id, :organiser_id)"),
+        sql("INSERT INTO challenges VALUES (:challenge_id, :title, :problem_id, :organiser_id)"),
         {
             "challenge_id": event.challenge_id,
             "title": event.title,
@@ -171,13 +172,13 @@ def when_challenge_created(connection: Connection, event: ChallengeCreated, _rec
 
 def when_join_approved(connection: Connection, event: JoinApproved, _recorded: RecordedEvent) -> None:
     """Know which teams take part."""
-    statement = text("INSERT INTO joins VALUES (:challenge_id, :team_id)")
+    statement = sql("INSERT INTO joins VALUES (:challenge_id, :team_id)")
     connection.execute(statement, {"challenge_id": event.challenge_id, "team_id": event.team_id})
 
 
 def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, _recorded: RecordedEvent) -> None:
     """Know whose submission it is, and what they call it."""
-    statement = text("INSERT INTO submissions VALUES (:submission_id, :challenge_id, :team_id, :name)")
+    statement = sql("INSERT INTO submissions VALUES (:submission_id, :challenge_id, :team_id, :name)")
     connection.execute(
         statement,
         {
@@ -191,7 +192,7 @@ def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, 
 
 def when_mail_sent(connection: Connection, event: MailSent, recorded: RecordedEvent) -> None:
     """Mark it as sent. In ordinary running it is already: this is for an outbox that is made again."""
-    statement = text(
+    statement = sql(
         "UPDATE outbox SET state = 'sent', sent_at = :sent_at, message_id = :message_id WHERE mail_id = :mail_id AND state <> 'sent'"
     )
     values = {"mail_id": event.mail_id, "sent_at": recorded.recorded_at, "message_id": event.message_id}

@@ -8,14 +8,15 @@ They only help to decide whose turn it is. What was decided is in the ledger; th
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
 from services.orchestrator import challenge_times, owed
 from services.orchestrator.order import Job, Turns
 from services.orchestrator.pools import POOL_HANDLERS
+from shared.database import sql
 from shared.events import (
     ChallengeClosed,
     ChallengeCreated,
@@ -68,13 +69,13 @@ class TrackedJob:
 
 def pools_with_jobs(connection: Connection) -> list[str]:
     """The pools that have anything to do."""
-    rows = connection.execute(text("SELECT DISTINCT pool FROM runs JOIN jobs USING (run_id) ORDER BY 1"))
+    rows = connection.execute(sql("SELECT DISTINCT pool FROM runs JOIN jobs USING (run_id) ORDER BY 1"))
     return list(rows.scalars())
 
 
 def tracked_jobs(connection: Connection, pool: str) -> list[TrackedJob]:
     """Every job of a pool that is not done."""
-    statement = text("SELECT * FROM jobs JOIN runs USING (run_id) WHERE pool = :pool")
+    statement = sql("SELECT * FROM jobs JOIN runs USING (run_id) WHERE pool = :pool")
     return [_tracked(row) for row in connection.execute(statement, {"pool": pool})]
 
 
@@ -82,25 +83,25 @@ def requested_jobs(connection: Connection) -> list[TrackedJob]:
     """Every job of any pool that is requested and not done."""
     return [
         _tracked(row)
-        for row in connection.execute(text("SELECT * FROM jobs JOIN runs USING (run_id) WHERE requested_at IS NOT NULL"))
+        for row in connection.execute(sql("SELECT * FROM jobs JOIN runs USING (run_id) WHERE requested_at IS NOT NULL"))
     ]
 
 
 def turns_of(connection: Connection, pool: str) -> Turns:
     """When whom was served."""
-    statement = text("SELECT challenge_id, team_id, position FROM turns WHERE pool = :pool")
+    statement = sql("SELECT challenge_id, team_id, position FROM turns WHERE pool = :pool")
     return Turns({(row.challenge_id, row.team_id): row.position for row in connection.execute(statement, {"pool": pool})})
 
 
 def mean_durations(connection: Connection) -> dict[tuple[str, bool], float]:
     """Seconds that a job takes once begun, by challenge and whether it is a shared fold."""
-    rows = connection.execute(text("SELECT challenge_id, is_shared_fold, seconds FROM durations"))
+    rows = connection.execute(sql("SELECT challenge_id, is_shared_fold, seconds FROM durations"))
     return {(row.challenge_id, row.is_shared_fold): row.seconds for row in rows}
 
 
 def log_policy_of(connection: Connection, challenge_id: str) -> LogPolicy:
     """What a challenge's teams see of their logs."""
-    statement = text("SELECT log_policy FROM challenges WHERE challenge_id = :challenge_id")
+    statement = sql("SELECT log_policy FROM challenges WHERE challenge_id = :challenge_id")
     return LogPolicy(connection.execute(statement, {"challenge_id": challenge_id}).scalar_one())
 
 
@@ -117,7 +118,7 @@ def when_challenge_created(connection: Connection, event: ChallengeCreated, _rec
     """Remember what its teams see of their logs, and when it opens and closes."""
     challenge_times.when_challenge_created(connection, event)
     statement = "INSERT INTO challenges VALUES (:challenge_id, :log_policy)"
-    connection.execute(text(statement), {"challenge_id": event.challenge_id, "log_policy": event.log_policy})
+    connection.execute(sql(statement), {"challenge_id": event.challenge_id, "log_policy": event.log_policy})
 
 
 def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, recorded: RecordedEvent) -> None:
@@ -133,7 +134,7 @@ def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, 
         "at": recorded.recorded_at,
     }
     connection.execute(
-        text(
+        sql(
             "INSERT INTO runs (run_id, submission_id, challenge_id, team_id, pool, age, time_limit_s, last_fact_at)"
             " VALUES (:run_id, :submission_id, :challenge_id, :team_id, :pool, :age, :time_limit_s, :at)"
         ),
@@ -146,18 +147,18 @@ def when_requested(connection: Connection, event: TrainingRequested | FoldReques
     """It is in the pool's queue, and its team has had a turn."""
     job = {"run_id": event.run_id, "fold": _fold_of(event)}
     connection.execute(
-        text(
+        sql(
             "UPDATE jobs SET attempt = :attempt, requested_at = :at, started_at = NULL, overtaken_at = NULL"
             " WHERE run_id = :run_id AND fold = :fold"
         ),
         {**job, "attempt": event.attempt, "at": recorded.recorded_at},
     )
     connection.execute(
-        text("UPDATE runs SET n_folds = :n_folds WHERE run_id = :run_id"), {"run_id": event.run_id, "n_folds": event.n_folds}
+        sql("UPDATE runs SET n_folds = :n_folds WHERE run_id = :run_id"), {"run_id": event.run_id, "n_folds": event.n_folds}
     )
     _note(connection, event.run_id, recorded)
     connection.execute(
-        text(
+        sql(
             "INSERT INTO turns SELECT pool, challenge_id, team_id, :position FROM runs"
             " WHERE run_id = :run_id ON CONFLICT (pool, challenge_id, team_id) DO UPDATE SET position = excluded.position"
         ),
@@ -169,7 +170,7 @@ def when_training_started(connection: Connection, event: TrainingStarted, record
     """It is on a trainer, and what was requested of its queue before it should be too."""
     job = {"run_id": event.run_id, "fold": _FIRST if event.fold is None else event.fold, "at": recorded.recorded_at}
     connection.execute(
-        text(
+        sql(
             "WITH begun AS (SELECT pool, requested_at FROM jobs JOIN runs USING (run_id)"
             " WHERE run_id = :run_id AND fold = :fold AND attempt = :attempt)"
             " UPDATE jobs SET overtaken_at = :at FROM runs, begun WHERE jobs.run_id = runs.run_id AND runs.pool = begun.pool"
@@ -177,14 +178,14 @@ def when_training_started(connection: Connection, event: TrainingStarted, record
         ),
         {**job, "attempt": event.attempt},
     )
-    connection.execute(text("UPDATE jobs SET started_at = :at, overtaken_at = NULL WHERE run_id = :run_id AND fold = :fold"), job)
+    connection.execute(sql("UPDATE jobs SET started_at = :at, overtaken_at = NULL WHERE run_id = :run_id AND fold = :fold"), job)
     _note(connection, event.run_id, recorded)
 
 
 def when_request_returned(connection: Connection, event: RequestReturned, recorded: RecordedEvent) -> None:
     """It waits again."""
     connection.execute(
-        text(
+        sql(
             "UPDATE jobs SET requested_at = NULL, started_at = NULL, overtaken_at = NULL, waiting_since = :at"
             " WHERE run_id = :run_id AND fold = :fold"
         ),
@@ -195,22 +196,17 @@ def when_request_returned(connection: Connection, event: RequestReturned, record
 
 def when_folds_shared(connection: Connection, event: FoldsShared, recorded: RecordedEvent) -> None:
     """Each of these folds waits. The first request is done, unless its trainer still has fold 0."""
-    _mark(connection, event.run_id, "is_shared")
-    if 0 in event.folds:
+    if _note(connection, event.run_id, recorded, is_shared=True) or 0 in event.folds:
         _finish_job(connection, event.run_id, _FIRST, recorded)
-    _finish_first_if_done(connection, event.run_id, recorded)
     for fold in event.folds:
         _add_job(connection, event.run_id, fold, recorded)
-    _note(connection, event.run_id, recorded)
 
 
 def when_fold_trained(connection: Connection, event: FoldTrained, recorded: RecordedEvent) -> None:
     """If it was a job of its own, it is done; and so is the first request, if this was all that was left of it."""
     _finish_job(connection, event.run_id, event.fold, recorded)
-    if event.fold == 0:
-        _mark(connection, event.run_id, "has_fold_0")
-    _finish_first_if_done(connection, event.run_id, recorded)
-    _note(connection, event.run_id, recorded)
+    if _note(connection, event.run_id, recorded, has_fold_0=event.fold == 0):
+        _finish_job(connection, event.run_id, _FIRST, recorded)
 
 
 def when_over(connection: Connection, event: TrainingFinished | SubmissionWithdrawn, recorded: RecordedEvent) -> None:
@@ -219,24 +215,20 @@ def when_over(connection: Connection, event: TrainingFinished | SubmissionWithdr
         _finish_job(connection, event.run_id, _FIRST, recorded)
         if event.outcome is Outcome.TRAINED:
             owed.when_trained(connection, event, recorded)
-    connection.execute(text("DELETE FROM runs WHERE run_id = :run_id"), {"run_id": event.run_id})
+    connection.execute(sql("DELETE FROM runs WHERE run_id = :run_id"), {"run_id": event.run_id})
 
 
-def _note(connection: Connection, run_id: UUID, recorded: RecordedEvent) -> None:
-    """Something was recorded of this run."""
-    statement = text("UPDATE runs SET last_fact_at = :at WHERE run_id = :run_id")
-    connection.execute(statement, {"run_id": run_id, "at": recorded.recorded_at})
-
-
-def _mark(connection: Connection, run_id: UUID, what: Literal["is_shared", "has_fold_0"]) -> None:
-    connection.execute(text(f"UPDATE runs SET {what} = true WHERE run_id = :run_id"), {"run_id": run_id})  # noqa: S608  (one of two columns)
-
-
-def _finish_first_if_done(connection: Connection, run_id: UUID, recorded: RecordedEvent) -> None:
-    """Once the folds are shared, the first request is fold 0 alone."""
-    statement = text("SELECT is_shared AND has_fold_0 FROM runs WHERE run_id = :run_id")
-    if connection.execute(statement, {"run_id": run_id}).scalar_one_or_none():
-        _finish_job(connection, run_id, _FIRST, recorded)
+def _note(
+    connection: Connection, run_id: UUID, recorded: RecordedEvent, *, is_shared: bool = False, has_fold_0: bool = False
+) -> bool:
+    """Something was recorded of this run; returns whether its first request is done: once folds are shared, it is fold 0 alone."""
+    statement = sql(
+        "UPDATE runs SET last_fact_at = :at, is_shared = is_shared OR :is_shared, has_fold_0 = has_fold_0 OR :has_fold_0"
+        " WHERE run_id = :run_id RETURNING is_shared AND has_fold_0"
+    )
+    values = {"run_id": run_id, "at": recorded.recorded_at, "is_shared": is_shared, "has_fold_0": has_fold_0}
+    # A run that was withdrawn meanwhile has no row.
+    return bool(connection.execute(statement, values).scalar_one_or_none())
 
 
 def _fold_of(event: Event) -> int:
@@ -246,7 +238,7 @@ def _fold_of(event: Event) -> int:
 def _add_job(connection: Connection, run_id: object, fold: int, recorded: RecordedEvent) -> None:
     # A run that was withdrawn meanwhile has no row, and so no jobs.
     connection.execute(
-        text("INSERT INTO jobs (run_id, fold, waiting_since) SELECT run_id, :fold, :at FROM runs WHERE run_id = :run_id"),
+        sql("INSERT INTO jobs (run_id, fold, waiting_since) SELECT run_id, :fold, :at FROM runs WHERE run_id = :run_id"),
         {"run_id": run_id, "fold": fold, "at": recorded.recorded_at},
     )
 
@@ -254,13 +246,13 @@ def _add_job(connection: Connection, run_id: object, fold: int, recorded: Record
 def _finish_job(connection: Connection, run_id: UUID, fold: int, recorded: RecordedEvent) -> None:
     """Remove a job, and take its time into the mean if it had begun."""
     done = connection.execute(
-        text("DELETE FROM jobs WHERE run_id = :run_id AND fold = :fold RETURNING started_at"),
+        sql("DELETE FROM jobs WHERE run_id = :run_id AND fold = :fold RETURNING started_at"),
         {"run_id": run_id, "fold": fold},
     ).one_or_none()
     if done is None or done.started_at is None:
         return
     connection.execute(
-        text(
+        sql(
             "INSERT INTO durations AS d SELECT challenge_id, :is_shared_fold, :seconds FROM runs"
             " WHERE run_id = :run_id ON CONFLICT (challenge_id, is_shared_fold)"
             " DO UPDATE SET seconds = d.seconds + :weight * (excluded.seconds - d.seconds)"

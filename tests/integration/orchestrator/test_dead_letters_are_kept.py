@@ -5,6 +5,7 @@ import json
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import cast
 from uuid import UUID, uuid4
 
 import aio_pika
@@ -28,6 +29,7 @@ from services.orchestrator.trainers import Trainers
 from shared.bus.connection import connect
 from shared.bus.consumer import Consumer, RejectedError
 from shared.bus.reports import StartedReport
+from shared.bus.telemetry import Commander
 from shared.bus.topology import DEAD_LETTERS, EVENTS, REPORTS, REPORTS_QUEUE, TRAINER_DELIVERY_LIMIT, event_queue, trainer_queue
 from shared.events import Metadata, Service, SubmissionUploaded
 from shared.ledger import NewEvent, Projection, append, read_stream
@@ -213,7 +215,9 @@ async def test_a_requeue_of_something_done_changes_nothing(
     trainers = Trainers()
     projection = Projection("orchestrator", orchestrator, HANDLERS, Readiness())
     lost = LostWork(orchestrator, trainers, lambda _pool: asyncio.sleep(0, 0), max_attempts=3, lost_after_s=60)
-    reports = ReportConsumer(orchestrator, 3, Scheduler(orchestrator, projection, trainers, lost, Readiness()))
+    scheduler = Scheduler(orchestrator, projection, trainers, (lost.look,), Readiness())
+    # Nobody begins a run that is over here, so there is nobody to tell.
+    reports = ReportConsumer(orchestrator, 3, scheduler, cast("Commander", object()))
 
     def types() -> list[str]:
         with orchestrator.connect() as connection:
