@@ -8,7 +8,7 @@ import json
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,7 @@ from deploy.local.stack import Stack
 from deploy.local.trainers import trainer
 from palio.cli import main
 from palio.client.errors import ApiError
+from services.orchestrator.order import REQUESTS_PER_SLOT
 from shared.bus.telemetry import Commander
 from shared.database import make_engine
 from shared.events import (
@@ -104,6 +105,19 @@ def run_events(platform: Stack) -> Callable[[str], list[Event]]:
             return [each.event() for each in read_stream(connection, f"run-{run_id_of(UUID(submission))}")]
 
     return run_events
+
+
+@pytest.fixture(scope="module")
+def begun(platform: Stack) -> Callable[[Sequence[str]], list[tuple[int, str]]]:
+    """Of these submissions, in the ledger's order: position and submission of each job that a trainer began."""
+    engine = make_engine(DatabaseSettings.model_validate({"database_url": platform.postgres.owner_url()}))
+
+    def begun(submissions: Sequence[str]) -> list[tuple[int, str]]:
+        with engine.connect() as connection:
+            streams = [(each, read_stream(connection, f"run-{run_id_of(UUID(each))}")) for each in submissions]
+        return sorted((each.position, of) for of, stream in streams for each in stream if each.type == "TrainingStarted")
+
+    return begun
 
 
 def kinds(events: list[Event]) -> Counter[str]:
@@ -364,3 +378,30 @@ def test_only_administrators_decide_on_pools_that_are_there_and_twice_is_once(
     for attempt in (bob.client.pools, lambda: bob.client.decide_pool(POOL, "pause")):
         with pytest.raises(ApiError, match="Only administrators"):
             attempt()
+
+
+def test_while_long_jobs_wait_anothers_first_fold_comes_soon_and_nobody_starves(
+    platform: Stack,
+    cache: Path,
+    bob: Person,
+    submit: Callable[..., str],
+    register: Callable[[str], Person],
+    begun: Callable[[Sequence[str]], list[tuple[int, str]]],
+    challenge: str,
+) -> None:
+    fay = register("scaling-fay")
+    fay.client.join(challenge)
+    with trainer(platform, POOL, cache, drain_s="0", slow_fold_s="0.2"):
+        long = [submit(1.0, f"long {number}") for number in range(2)]
+        wait_until(lambda: len(begun(long)) > 0, "a long one to hold the only slot")
+        seen = begun(long)[-1][0]
+        quick = [submit(0, f"quick {number}", fay) for number in range(3)]
+        for submission in quick:
+            assert followed(fay, submission)["state"] == "scored"
+        for submission in long:
+            assert followed(bob, submission)["state"] == "scored"
+    order = [submission for position, submission in begun([*long, *quick]) if position > seen]
+    # What was requested already goes first, twice the slots, and what the only slot has just begun. Nothing else does.
+    assert order.index(quick[0]) <= REQUESTS_PER_SLOT + 1
+    # Who has had many turns has turns still: not all of the other team's go before.
+    assert any(submission in long for submission in order[order.index(quick[0]) : order.index(quick[-1])])
