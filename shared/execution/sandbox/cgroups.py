@@ -61,7 +61,8 @@ class Interface:
     #: File and entry that count kills for lack of memory, and those that count how often the limit was met.
     kills: tuple[str, str]
     limit_met: tuple[str, str | None]
-    kernel_memory: tuple[str, str | None]
+    #: What the kernel holds for the group, if it is in its peak: tables, stacks, inodes; and buffers of sockets.
+    kernel_memory: tuple[tuple[str, str | None], ...]
     cpu_time: tuple[str, str | None]
     cpu_units_per_s: int
 
@@ -76,7 +77,7 @@ V1 = Interface(
     cached="cache",
     kills=("memory.oom_control", "oom_kill"),
     limit_met=("memory.failcnt", None),
-    kernel_memory=("memory.kmem.usage_in_bytes", None),
+    kernel_memory=(("memory.kmem.usage_in_bytes", None),),
     cpu_time=("cpuacct.usage", None),
     cpu_units_per_s=10**9,
 )
@@ -90,7 +91,7 @@ V2 = Interface(
     cached="file",
     kills=("memory.events", "oom_kill"),
     limit_met=("memory.events", "max"),
-    kernel_memory=("memory.stat", "kernel"),
+    kernel_memory=(("memory.stat", "kernel"), ("memory.stat", "sock")),
     cpu_time=("cpu.stat", "usage_usec"),
     cpu_units_per_s=10**6,
 )
@@ -188,7 +189,8 @@ class Group:
             return 0
         entries = _entries(folder / "memory.stat")
         cached = entries.get(interface.cached, 0) - entries.get("shmem", 0)
-        return max(0, int(os.pread(self._peak_fd, 64, 0)) - cached - _number(self._memory, interface.kernel_memory))
+        kernel = sum(_number(self._memory, where) for where in interface.kernel_memory)
+        return max(0, int(os.pread(self._peak_fd, 64, 0)) - cached - kernel)
 
     def forget_peak(self) -> None:
         """Let `peak_bytes` count from now on."""
@@ -259,12 +261,20 @@ def _namespace() -> int:
 
 
 def _clear(folder: Path) -> None:
-    """End what is in a group whose service died before its sandbox could know whom to die with, and remove it."""
-    with suppress(OSError):
-        for pid in (folder / "cgroup.procs").read_text().split():
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
-    _remove(folder)
+    """End what is in a group whose service died before its sandbox could know whom to die with, and remove it.
+
+    Again and again: what starts processes faster than they are read would else outlive it. Version 2 ends all at once, from
+    Linux 5.14 on.
+    """
+    deadline = time.monotonic() + _REMOVAL_LIMIT_S
+    while not _removed(folder) and time.monotonic() < deadline:
+        with suppress(OSError):
+            if (folder / "cgroup.kill").exists():
+                (folder / "cgroup.kill").write_text("1")
+            for pid in (folder / "cgroup.procs").read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+        time.sleep(_REMOVAL_PAUSE_S)
 
 
 def _remove(folder: Path) -> None:

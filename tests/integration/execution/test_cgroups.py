@@ -13,7 +13,7 @@ import pytest
 from shared.execution.environments.interpreters import Interpreter
 from shared.execution.sandbox import Bubblewrap, CgroupError, EndedBy
 from shared.execution.sandbox.cgroup_places import SERVICE_GROUP, _hierarchies, find_places
-from shared.execution.sandbox.cgroups import V1, V2, Cgroups, Controller, Place, _owner, _removed
+from shared.execution.sandbox.cgroups import V1, V2, Cgroups, Controller, Place, _clear, _owner, _removed
 from tests.integration.execution.programs import LIMITS, ROOT, Run, python_spec
 from tests.support.waiting import wait_until
 
@@ -163,6 +163,19 @@ def test_a_group_of_version_2_counts_cpu_time(interpreter: Interpreter, version_
     assert result.ended_by is EndedBy.CPU_TIME_LIMIT
     assert result.usage.cpu_time_s > 1
     assert not list(version_2.glob("palio-sandbox-*"))
+
+
+def test_what_starts_processes_without_end_is_ended_with_its_group(version_2: Path) -> None:
+    group = version_2 / "left"
+    group.mkdir()
+    # Each lives long enough to start the next one only.
+    code = "import os, sys\nsys.stdin.read(1)\nwhile True:\n    if os.fork(): os._exit(0)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
+        (group / "cgroup.procs").write_text(str(process.pid))
+        process.communicate(b"x")
+    assert not _removed(group)
+    _clear(group)
+    assert not group.exists()
 
 
 def handing_down(group: Path, *, with_another_process: bool) -> subprocess.CompletedProcess[str]:
