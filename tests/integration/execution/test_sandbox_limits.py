@@ -1,7 +1,9 @@
 """The limits of any sandbox, each with something that goes beyond it."""
 
 import os
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -160,15 +162,22 @@ def test_the_kernel_bounds_the_cpu_time_of_each_process_too(run_python: Run) -> 
     assert result.log == b"(9, 9)\n"
 
 
-def test_files_that_are_mapped_are_not_its_memory(run_python: Run, tmp_path: Path) -> None:
-    with (tmp_path / "data").open("wb") as data:
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """A folder on a disk, wherever temporary files are kept: those of a file system in memory are memory when they are mapped."""
+    with tempfile.TemporaryDirectory(prefix="palio-", dir="/var/tmp") as folder:
+        yield Path(folder)
+
+
+def test_files_that_are_mapped_are_not_its_memory(run_python: Run, on_disk: Path) -> None:
+    with (on_disk / "data").open("wb") as data:
         data.write(os.urandom(1 << 20) * 200)
         os.fchmod(data.fileno(), 0o644)
         os.fsync(data.fileno())
         # Out of the system's cache: so that whoever reads it first is the sandbox.
         os.posix_fadvise(data.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     code = "import mmap\nwith open('/data') as data:\n    m = mmap.mmap(data.fileno(), 0, access=mmap.ACCESS_READ)\nprint(sum(m[::4096]) > 0)"
-    result = run_python(code, mounts=(Mount(tmp_path / "data", "/data"),), memory_bytes=48 << 20)
+    result = run_python(code, mounts=(Mount(on_disk / "data", "/data"),), memory_bytes=48 << 20)
     assert (result.ended_by, result.log) == (EndedBy.EXIT, b"True\n")
     assert result.usage.peak_memory_bytes < 48 << 20
 

@@ -33,7 +33,7 @@ async def test_the_newest_places_of_each_pool_count() -> None:
 async def test_a_pool_that_is_paused_is_told_to_who_watches_what_waits_there() -> None:
     live, mine = Live(), uuid4()
     await live.hear(snapshot(mine), "orchestrator")
-    with live.watching(mine) as watcher:
+    with live.watching("default", mine) as watcher:
         await live.hear(snapshot(mine).model_copy(update={"state": "paused", "reason": "new disks"}), "orchestrator")
         await asyncio.wait_for(watcher.wait(), 10)
     waiting = live.place(mine)
