@@ -95,6 +95,8 @@ def _told(facts: Facts) -> Iterator[str]:
         else "none"
     )
     yield _line("oldest unfinished", words)
+    if facts.silence:
+        yield _line("oldest silence", f"{facts.silence.oldest_s:.0f} s of {facts.silence.bound_s:.0f} s")
     if facts.dead_letters:
         yield _line("dead letters", f"{facts.dead_letters.number:,}")
     for disk in facts.disks:

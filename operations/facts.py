@@ -60,6 +60,16 @@ class Unfinished:
 
 
 @dataclass(frozen=True)
+class Silence:
+    """For how long nothing has accounted for a submission, what that waits for, and for how long it may be so, in seconds."""
+
+    oldest_s: float
+    bound_s: float
+    submission_id: str | None
+    waits_for: str | None
+
+
+@dataclass(frozen=True)
 class DeadLetters:
     """How many are kept, by the queue that they were in, and the age of the oldest in seconds."""
 
@@ -93,5 +103,6 @@ class Facts:
     pools: tuple[PoolFact, ...] = ()
     #: The oldest one.
     unfinished: Unfinished | None = None
+    silence: Silence | None = None
     dead_letters: DeadLetters | None = None
     disks: tuple[Disk, ...] = ()

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from operations.broker import Depths, ask_broker
 from operations.database import FromDatabase, ask_database
-from operations.facts import Disk, Facts, Lag, PoolFact, QueueFact, ServiceFact, Unfinished
+from operations.facts import Disk, Facts, Lag, PoolFact, QueueFact, ServiceFact, Silence, Unfinished
 from operations.waiting import waits_for
 from shared.bus.topology import event_queue
 from shared.events import Service
@@ -29,17 +29,19 @@ def gather(settings: OperatorSettings) -> Facts:
     """Ask everything, and return what was answered. Never raises for a part that is down."""
     away: dict[str, str] = {}
     urls = {name: str(url).rstrip("/") for name, url in settings.service_urls.items()}
-    with ThreadPoolExecutor(len(urls) + 4) as threads:
+    with ThreadPoolExecutor(len(urls) + 5) as threads:
         services = {name: threads.submit(ask_service, name, url) for name, url in urls.items()}
         database = threads.submit(ask_database, settings.owner_database_url.get_secret_value())
         broker = threads.submit(ask_broker, settings.amqp_url.get_secret_value(), settings.pools)
         store = threads.submit(_ask_store, str(settings.s3_endpoint))
         orchestrator = urls.get(Service.ORCHESTRATOR)
         page = threads.submit(_ask_pools, orchestrator) if orchestrator else None
+        silent = threads.submit(_ask_silence, orchestrator) if orchestrator else None
         told = _result("PostgreSQL", database, away)
         depths = _result("RabbitMQ", broker, away) or {}
         _result("object store", store, away)
         pools = (_result("the orchestrator's page /queue", page, away) if page else None) or ()
+        silence = _result("the orchestrator's page /silence", silent, away) if silent else None
         answered = tuple(each.result() for each in services.values())
     by_name = {pool.name: pool for pool in pools}
     return Facts(
@@ -50,6 +52,7 @@ def gather(settings: OperatorSettings) -> Facts:
         queues=tuple(queue_facts(depths, told.lags if told else {})),
         pools=pools,
         unfinished=_unfinished(told, by_name) if told else None,
+        silence=silence,
         dead_letters=told.dead_letters if told else None,
         disks=tuple(_disk(path) for path in settings.disk_paths),
     )
@@ -97,6 +100,10 @@ def _ask_pools(url: str) -> tuple[PoolFact, ...]:
     pools: dict[str, dict[str, Any]] = json.loads(_get(f"{url}/queue")[1])["pools"]
     names = ("state", "reason", "backlog", "under_way", "oldest_wait_s", "trainers")
     return tuple(PoolFact(name, **{each: pool[each] for each in names}) for name, pool in sorted(pools.items()))
+
+
+def _ask_silence(url: str) -> Silence:
+    return Silence(**json.loads(_get(f"{url}/silence")[1]))
 
 
 def _ask_store(url: str) -> None:

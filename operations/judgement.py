@@ -110,6 +110,14 @@ def _unfinished(facts: Facts, bounds: Bounds) -> Iterator[tuple[str, str]]:
         )
 
 
+def _silence(facts: Facts, _bounds: Bounds) -> Iterator[tuple[str, str]]:
+    # Its bound is the platform's own setting, which it publishes.
+    found = facts.silence
+    if found and found.oldest_s > found.bound_s:
+        words = f"for {found.oldest_s:.0f} s, and {found.bound_s:.0f} s are promised; it waits for {found.waits_for}"
+        yield "silence", f"nothing has accounted for {found.submission_id} {words}"
+
+
 def _dead_letters(facts: Facts, bounds: Bounds) -> Iterator[tuple[str, str]]:
     found = facts.dead_letters
     if found and found.number > bounds.dead_letters:
@@ -123,7 +131,7 @@ def _disks(facts: Facts, bounds: Bounds) -> Iterator[tuple[str, str]]:
             yield "free-disk", f"{disk.path} has {disk.free_bytes / GIB:.1f} GiB free"
 
 
-_PARTS = (_servers, _services, _lags, _queues, _pools, _unfinished, _dead_letters, _disks)
+_PARTS = (_servers, _services, _lags, _queues, _pools, _unfinished, _silence, _dead_letters, _disks)
 #: Every bound that can be broken.
 BOUNDS = (
     "server-away",
@@ -136,6 +144,7 @@ BOUNDS = (
     "no-trainers",
     "pool-wait",
     "unfinished-age",
+    "silence",
     "dead-letters",
     "free-disk",
 )

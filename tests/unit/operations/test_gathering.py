@@ -33,7 +33,13 @@ def test_parts_that_hang_are_named_and_waited_for_no_longer_than_is_said(
         }
     )
     facts = gather(settings)
-    assert set(facts.away) == {"PostgreSQL", "RabbitMQ", "object store", "the orchestrator's page /queue"}
+    assert set(facts.away) == {
+        "PostgreSQL",
+        "RabbitMQ",
+        "object store",
+        "the orchestrator's page /queue",
+        "the orchestrator's page /silence",
+    }
     assert [service.alive for service in facts.services] == [False, False]
     assert all(service.words for service in facts.services)
     assert facts.disks, "what is near is seen"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.facts import DeadLetters, Disk, Facts, Lag, PoolFact, QueueFact, ServiceFact, Unfinished
+from operations.facts import DeadLetters, Disk, Facts, Lag, PoolFact, QueueFact, ServiceFact, Silence, Unfinished
 from operations.gathering import queue_facts
 from operations.judgement import BOUNDS, GIB, Bounds, broken_bounds
 from operations.waiting import Progress, waits_for
@@ -23,6 +23,7 @@ WELL_FACTS = Facts(
     queues=(QUEUE, QueueFact("scorer.events", 50, 1, None), QueueFact("trainer.default", 5_000, 1, 0)),
     pools=(POOL,),
     unfinished=OLDEST,
+    silence=Silence(1_799, 1_800, "id", "the scorer"),
     dead_letters=DeadLetters({}, 0),
     disks=(Disk(".", 50 * GIB),),
 )
@@ -44,6 +45,7 @@ BROKEN = {
     "no-trainers": replace(WELL_FACTS, pools=(replace(POOL, trainers=0),)),
     "pool-wait": replace(WELL_FACTS, pools=(replace(POOL, oldest_wait_s=3_601),)),
     "unfinished-age": replace(WELL_FACTS, unfinished=replace(OLDEST, age_s=21_601)),
+    "silence": replace(WELL_FACTS, silence=Silence(1_801, 1_800, "id", "the scorer")),
     "dead-letters": replace(WELL_FACTS, dead_letters=DeadLetters({"scorer.events": 1}, 5)),
     "free-disk": replace(WELL_FACTS, disks=(Disk(".", 4 * GIB),)),
 }
@@ -58,7 +60,9 @@ def test_each_bound_is_broken_by_itself_and_named(name: str) -> None:
 
 def test_a_bound_that_is_widened_holds() -> None:
     wide = Bounds(**{field.name: 0 if field.name.startswith("free") else 1e9 for field in fields(Bounds)})
-    measured = [name for name in BOUNDS if name not in {"server-away", "service-away", "service-not-ready", "no-trainers"}]
+    measured = [
+        name for name in BOUNDS if name not in {"server-away", "service-away", "service-not-ready", "no-trainers", "silence"}
+    ]
     assert [name for name in measured if broken_bounds(BROKEN[name], wide)] == []
 
 
