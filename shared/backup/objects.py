@@ -90,7 +90,8 @@ def _all(store: Store) -> Iterator[Listed]:
 
 def _copy(store: Store, folder: OpenBackupFolder, listed: Listed) -> tuple[Listed, Became, str | None]:
     name = listed.name
-    if not DIGEST.fullmatch(name.digest):
+    # A note's key ends in 64 digits too, and they are not those of its content: known by its place.
+    if _is_note(name) or not DIGEST.fullmatch(name.digest):
         note = _note(store, listed)
         return listed, Became.LEFT_OUT if note is None else Became.NOTED, note
     place = folder.object(name.digest)
@@ -112,8 +113,12 @@ def _copy(store: Store, folder: OpenBackupFolder, listed: Listed) -> tuple[Liste
     return listed, Became.COPIED, None
 
 
+def _is_note(name: ObjectName) -> bool:
+    return name.bucket is Bucket.PREPARED and name.key.startswith(_NOTES)
+
+
 def _note(store: Store, listed: Listed) -> str | None:
-    if listed.name.bucket is not Bucket.PREPARED or not listed.name.key.startswith(_NOTES) or listed.size > _NOTE_AT_MOST:
+    if not _is_note(listed.name) or listed.size > _NOTE_AT_MOST:
         return None
     try:
         with store.stream(listed.name.bucket, listed.name.key) as chunks:
