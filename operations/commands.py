@@ -44,7 +44,7 @@ def ops() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @bound_options
 def status(*, as_json: bool, **bounds: float) -> None:
-    r"""Look at every service, server, queue and lag. Exit code 1 if a bound is broken, or a part does not answer.
+    """Look at every service, server, queue and lag. Exit code 1 if a bound is broken, or a part does not answer.
 
     \b
     Examples:

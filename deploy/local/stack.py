@@ -114,7 +114,9 @@ class Stack:
 
     def operator_environment(self) -> dict[str, str]:
         """What operators' commands need to reach this platform with all rights."""
-        return operator_environment(
+        # For `palio appoint`, which records in the name of ingest.
+        appoints = {"PALIO_DATABASE_URL": self.services.environment("ingest")["PALIO_DATABASE_URL"]}
+        return appoints | operator_environment(
             self.postgres,
             self.rabbitmq,
             self.seaweedfs,

@@ -23,7 +23,7 @@ def mail() -> None:
 @mail.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, as_json: bool) -> None:
-    r"""Say whether mails leave, and why not.
+    """Say whether mails leave, and why not.
 
     \b
     Example:
@@ -43,7 +43,7 @@ def status(*, as_json: bool) -> None:
 @mail.command()
 @click.option("--reason", default="turned off by an operator", show_default=True, help="Kept with every mail that is dropped.")
 def off(reason: str) -> None:
-    r"""Let no mail leave: what waits is dropped, and so is what is caused from now on.
+    """Let no mail leave: what waits is dropped, and so is what is caused from now on.
 
     \b
     Example:
@@ -56,7 +56,7 @@ def off(reason: str) -> None:
 
 @mail.command()
 def on() -> None:
-    r"""Let mails leave again, from what happens now on; what was dropped is not sent.
+    """Let mails leave again, from what happens now on; what was dropped is not sent.
 
     \b
     Example:

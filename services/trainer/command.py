@@ -15,7 +15,7 @@ from shared.settings import TrainerSettings
 @click.option("--slots", type=click.IntRange(min=1), help="Folds at the same time. [default: PALIO_SLOTS, or 2]")
 @click.option("--max-jobs", type=click.IntRange(min=0), help="End by itself after so many requests. [default: never]")
 def trainer(**given: Any) -> None:
-    r"""Train submissions of a pool, beside all other trainers that do; start and stop it at any time.
+    """Train submissions of a pool, beside all other trainers that do; start and stop it at any time.
 
     Needs PALIO_AMQP_URL, PALIO_S3_ENDPOINT, PALIO_S3_ACCESS_KEY and PALIO_S3_SECRET_KEY, those of the pool's trainers; secrets come
     from the environment, since a command line can be read by everybody on the host. All settings: docs/settings.md.

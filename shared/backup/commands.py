@@ -34,7 +34,7 @@ _backup = click.option("--backup", "name", metavar="NAME", help="Which backup in
 @click.option("--verify", "only_verify", is_flag=True, help="Make none: read a backup, and say whether it is sound.")
 @_as_json
 def backup(folder: Path, name: str | None, *, only_verify: bool, as_json: bool) -> None:
-    r"""Copy the database and the object store, at one position of the ledger, into FOLDER, while everything runs.
+    """Copy the database and the object store, at one position of the ledger, into FOLDER, while everything runs.
 
     The second and later backups into a FOLDER copy only objects that are new. A backup holds keys of persons and labels: its files
     are readable for you alone, and encrypting the disk is up to you.
@@ -114,7 +114,7 @@ def _verify_backup(path: Path, name: str | None, *, as_json: bool) -> None:
 @click.option("--accept-missing", is_flag=True, help="Restore although objects are damaged or missing.")
 @_as_json
 def restore(folder: Path, name: str | None, *, replace: bool, mail: bool, accept_missing: bool, as_json: bool) -> None:
-    r"""Make a platform again from a backup in FOLDER, in an empty database and an object store, and check it.
+    """Make a platform again from a backup in FOLDER, in an empty database and an object store, and check it.
 
     Stop all services first, and give them a broker without data: docs/operations.md has the steps. The backup is read and checked as
     a whole before anything is changed; the database changes in one transaction.

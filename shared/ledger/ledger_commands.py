@@ -49,7 +49,7 @@ def ledger() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify_(known: tuple[tuple[int, bytes], ...], *, as_json: bool) -> None:
-    r"""Compute every hash of the ledger again. Exit code 1 if any event is not what was recorded; the first such is named.
+    """Compute every hash of the ledger again. Exit code 1 if any event is not what was recorded; the first such is named.
 
     Others go on reading and appending meanwhile.
 
@@ -85,7 +85,7 @@ def verify_(known: tuple[tuple[int, bytes], ...], *, as_json: bool) -> None:
     "-o", "--output", type=click.Path(dir_okay=False, allow_dash=True), default="-", help="A file; default: standard output."
 )
 def export_(challenge: str, output: str) -> None:
-    r"""Write the public record of a closed CHALLENGE: its events whole, all others as hashes that tell nothing.
+    """Write the public record of a closed CHALLENGE: its events whole, all others as hashes that tell nothing.
 
     A stranger checks it with script/verify-export.py, which needs nothing but Python. A file is there whole or not at all.
 

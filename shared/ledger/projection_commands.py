@@ -31,7 +31,7 @@ def projection() -> None:
 @projection.command("list")
 @as_json
 def list_(*, as_json: bool) -> None:
-    r"""Name each read model, and how far it is behind the ledger.
+    """Name each read model, and how far it is behind the ledger.
 
     \b
     Example:
@@ -58,7 +58,7 @@ def list_(*, as_json: bool) -> None:
 @click.argument("name")
 @as_json
 def rebuild_(name: str, *, as_json: bool) -> None:
-    r"""Make the read model NAME anew from the ledger, beside the one in use, and put it in its place.
+    """Make the read model NAME anew from the ledger, beside the one in use, and put it in its place.
 
     Readers notice nothing; who writes waits for a moment. No mail is sent again. Interrupted, it has changed nothing.
 
@@ -79,7 +79,7 @@ def rebuild_(name: str, *, as_json: bool) -> None:
 @click.argument("names", nargs=-1)
 @as_json
 def check(names: tuple[str, ...], *, as_json: bool) -> None:
-    r"""Make read models anew beside those in use, compare, and throw the new ones away. Exit code 1 if any differs.
+    """Make read models anew beside those in use, compare, and throw the new ones away. Exit code 1 if any differs.
 
     \b
     Examples:

@@ -42,7 +42,7 @@ def dead_letters() -> None:
 @click.option("--reason", help="Only those whose reason holds this text.")
 @as_json
 def list_(*, queue: str | None, reason: str | None, as_json: bool) -> None:
-    r"""List them, the oldest first.
+    """List them, the oldest first.
 
     \b
     Examples:
@@ -65,7 +65,7 @@ def list_(*, queue: str | None, reason: str | None, as_json: bool) -> None:
 @click.argument("id_", type=click.UUID, metavar="ID")
 @as_json
 def show(id_: UUID, *, as_json: bool) -> None:
-    r"""Show one with its headers and body. A stranger may have written them: control characters are shown as codes.
+    """Show one with its headers and body. A stranger may have written them: control characters are shown as codes.
 
     \b
     Example:
@@ -98,7 +98,7 @@ def show(id_: UUID, *, as_json: bool) -> None:
 @every_one
 @of_queue
 def requeue_(ids: tuple[UUID, ...], *, every: bool, queue: str | None) -> None:
-    r"""Put them back into the queues that they came from. What was done meanwhile is not done a second time.
+    """Put them back into the queues that they came from. What was done meanwhile is not done a second time.
 
     Exit code 1 if one can't be; that one stays.
 
@@ -120,7 +120,7 @@ def requeue_(ids: tuple[UUID, ...], *, every: bool, queue: str | None) -> None:
 @of_queue
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def drop_(ids: tuple[UUID, ...], *, every: bool, queue: str | None, yes: bool) -> None:
-    r"""Remove them for good.
+    """Remove them for good.
 
     \b
     Examples:
