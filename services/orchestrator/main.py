@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aio_pika.abc import AbstractChannel, AbstractRobustConnection
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 from services.orchestrator.consumer import EventConsumer, ReportConsumer
 from services.orchestrator.dead_letters.consumer import DeadLetterConsumer
@@ -23,7 +24,9 @@ from shared.database import make_engine
 from shared.events import Service
 from shared.ledger import Projection
 from shared.settings import OrchestratorSettings
-from shared.telemetry import Readiness, configure_logging
+from shared.telemetry import Readiness, configure_logging, get_logger
+
+log = get_logger(__name__)
 
 #: What arrives while others are appended is appended together.
 REPORTS_AT_ONCE = 100
@@ -86,11 +89,20 @@ def main() -> None:
 
 
 async def ready_messages(connection: AbstractRobustConnection) -> ReadyMessages:
-    """Asks the broker how much is ready in a pool's queue."""
-    channel = await connection.channel()
+    """Asks the broker how much is ready in a pool's queue; nothing is in one that is not there."""
 
     async def ready(pool: str) -> int:
-        return (await _state_of(channel, trainer_queue(pool))).ready
+        # A channel each: the broker closes it if there is no such queue, and the next question would come while it opens itself anew.
+        channel = await connection.channel()
+        try:
+            return (await _state_of(channel, trainer_queue(pool))).ready
+        except ChannelNotFoundEntity:
+            # A pool that left the broker's definitions while it had work. It must not keep other pools' lost work from being found, nor
+            # any silence, its own too, from being measured.
+            log.error("no_queue", pool=pool)
+            return 0
+        finally:
+            await channel.close()
 
     return ready
 

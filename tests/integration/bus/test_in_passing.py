@@ -152,3 +152,10 @@ async def test_a_message_that_would_fill_the_memory_of_whoever_takes_it_is_refus
 async def test_the_orchestrator_may_ask_how_much_waits_in_a_pools_queue(connected: Connect) -> None:
     ready = await ready_messages(await connected("orchestrator"))
     assert await ready(POOL) >= 0
+
+
+async def test_a_pool_whose_queue_is_gone_holds_nothing_and_does_not_keep_the_others_from_being_asked(connected: Connect) -> None:
+    ready = await ready_messages(await connected("orchestrator"))
+    for _ in range(20):
+        assert await ready("pool-of-last-year") == 0
+        assert await ready(POOL) >= 0
