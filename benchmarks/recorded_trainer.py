@@ -16,7 +16,7 @@ from pathlib import Path
 
 from services.trainer.main import run
 from services.trainer.training import FoldTrainer
-from shared.events import FoldLimits
+from shared.events import FoldLimits, Outcome
 from shared.execution.stations import Stopped
 from shared.execution.training import FoldResult, LocalProblem
 from shared.settings import TrainerSettings
@@ -39,7 +39,9 @@ def recorded(folder: Path, train: FoldTrainer) -> FoldTrainer:
         recording = folder / _name_of(problem, fold, submission)
         if not recording.exists():
             result = train(problem, fold, submission, limits, predictions, stopped, heard)
-            _keep(result, recording)
+            # One that was stopped, since its trainer lost the broker, is not what comes of this fold.
+            if result.outcome is not Outcome.WITHDRAWN:
+                _keep(result, recording)
             return result
         # Ours alone: no stranger writes there.
         kept: FoldResult = pickle.loads((recording / "result").read_bytes())
