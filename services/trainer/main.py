@@ -73,19 +73,23 @@ async def _work(
     beating = asyncio.create_task(beat(whisperer, settings, name, slots, consumer, draining))
     readiness.clear("start")
     try:
-        await _consume(settings, connection, consumer, readiness, draining)
+        await consume(settings, connection, consumer, readiness, draining, beating)
     finally:
         beating.cancel()
 
 
-async def _consume(
+async def consume(
     settings: TrainerSettings,
     connection: AbstractRobustConnection,
     consumer: WorkConsumer,
     readiness: Readiness,
     draining: asyncio.Event,
+    beating: "asyncio.Task[None]",
 ) -> None:
-    """Take work until this is cancelled, or the last request was taken; then drain."""
+    """Take work until this is cancelled, or the last request was taken; then drain. Raises what ended the heartbeat.
+
+    A trainer that works and says nothing is taken for gone: what it holds would be trained elsewhere too, and found lost again and again.
+    """
     queue = Consumer(
         connection,
         trainer_queue(settings.pool),
@@ -98,7 +102,7 @@ async def _consume(
     consuming = asyncio.create_task(queue.run())
     last = asyncio.create_task(consumer.took_last.wait())
     try:
-        await asyncio.wait({consuming, last}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({consuming, last, beating}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         draining.set()
         last.cancel()
@@ -107,3 +111,5 @@ async def _consume(
         await asyncio.wait({consuming})
     if not consuming.cancelled():
         consuming.result()
+    if beating.done():
+        beating.result()

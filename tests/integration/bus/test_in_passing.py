@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 from uuid import uuid4
 
 import aio_pika
@@ -10,6 +11,9 @@ from aio_pika.abc import AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from services.orchestrator.main import ready_messages
+from services.trainer.consumer import WorkConsumer
+from services.trainer.main import consume
+from services.trainer.training import RunTrainer
 from shared.bus import telemetry
 from shared.bus.connection import connect
 from shared.bus.telemetry import (
@@ -28,7 +32,8 @@ from shared.bus.telemetry import (
 )
 from shared.bus.topology import MAX_MESSAGE_BYTES, ORCHESTRATOR_KEYS, REPORTS, TELEMETRY
 from shared.events import Service
-from shared.settings import BusSettings
+from shared.settings import BusSettings, TrainerSettings
+from shared.telemetry import Readiness
 from tests.support.waiting import wait_for
 
 POOL = "default"
@@ -159,3 +164,19 @@ async def test_a_pool_whose_queue_is_gone_holds_nothing_and_does_not_keep_the_ot
     for _ in range(20):
         assert await ready("pool-of-last-year") == 0
         assert await ready(POOL) >= 0
+
+
+async def test_a_trainer_whose_heartbeat_breaks_ends_to_be_started_anew(connected: Connect) -> None:
+    async def breaks() -> None:
+        raise RuntimeError("a heartbeat that broke")
+
+    # Nothing is requested of it.
+    consumer, settings = (
+        WorkConsumer(cast("RunTrainer", None), POOL),
+        TrainerSettings.model_construct(pool=POOL, slots=1, drain_s=0),
+    )
+    beating, draining = asyncio.create_task(breaks()), asyncio.Event()
+    with pytest.raises(RuntimeError, match="a heartbeat that broke"):
+        async with asyncio.timeout(10):
+            await consume(settings, await connected("trainer-default"), consumer, Readiness(), draining, beating)
+    assert draining.is_set()
