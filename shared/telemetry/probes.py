@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from shared.telemetry.logs import get_logger
@@ -26,6 +26,9 @@ log = get_logger(__name__)
 Check = Callable[[], None]
 
 
+BLOCKED = Gauge("palio_blocked", "1 for a part of this service that can't work, as /readyz says in words", ["part"])
+
+
 class Readiness:
     """What a service waits for or suffers from. Ready is: nothing stands here. Safe to call from any thread."""
 
@@ -37,11 +40,13 @@ class Readiness:
         """State that `part` (such as `projection`) can't work, and what to do about it."""
         with self._lock:
             self._obstacles[part] = reason
+            BLOCKED.labels(part).set(1)
 
     def clear(self, part: str) -> None:
         """State that `part` works."""
         with self._lock:
-            self._obstacles.pop(part, None)
+            if self._obstacles.pop(part, None) is not None:
+                BLOCKED.labels(part).set(0)
 
     def obstacles(self) -> dict[str, str]:
         """Each part that can't work, with the reason."""

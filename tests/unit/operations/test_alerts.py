@@ -45,3 +45,9 @@ def test_every_alert_says_what_is_wrong_and_where_to_read_on() -> None:
         assert rule["labels"]["severity"] in {"page", "ticket"}
         # Brackets that do not close are what a typing error leaves; there is no promtool here.
         assert all(rule["expr"].count(opened) == rule["expr"].count(closed) for opened, closed in ("()", "{}", "[]"))
+
+
+def test_a_service_that_says_it_is_blocked_sets_off_an_alarm_whatever_blocks_it() -> None:
+    # A relay at an event that it can't publish counts as active, and one read model may stand still for hours at the same event.
+    (rule,) = [rule for rule in RULES if rule["expr"] == "palio_blocked > 0"]
+    assert rule["labels"]["severity"] == "page"

@@ -47,7 +47,9 @@ def test_a_service_is_ready_when_nothing_is_in_the_way() -> None:
     readiness.blocked("relay", "the database is away")
     status, _, body = answer_probe("/readyz", readiness)
     assert (status, json.loads(body)["obstacles"]) == (503, {"relay": "the database is away"})
+    assert b'palio_blocked{part="relay"} 1.0' in answer_probe("/metrics", readiness)[2], "alerts read no words"
     readiness.clear("relay")
+    assert b'palio_blocked{part="relay"} 0.0' in answer_probe("/metrics", readiness)[2]
     assert answer_probe("/readyz", readiness)[0] == 200
     assert answer_probe("/healthz", readiness)[0] == 200
     assert b"python_info" in answer_probe("/metrics", readiness)[2]
