@@ -39,7 +39,7 @@ class Classifier:
         time.sleep(1e6)
 
     def predict_proba(self, X):
-        raise NotImplementedError
+        return [[0.5, 0.5]] * len(X)
 """
 
 

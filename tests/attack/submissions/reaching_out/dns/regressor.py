@@ -13,7 +13,7 @@ QUESTION = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x06labels\x07examp
 
 
 def attack():
-    for name in ("labels.example.org", "pypi.org", "rabbitmq", "metadata.google.internal", "host.docker.internal"):
+    for name in ("labels.example.org", "example.com", "rabbitmq", "metadata.google.internal", "host.docker.internal"):
         try:
             print("BROKEN OUT:", socket.getaddrinfo(name, 80))
         except OSError as error:
