@@ -3,7 +3,8 @@
 Dies before the place moved: the next relay publishes those events again, with the same ids, and consumers know them. Dies
 after: they are confirmed, hence on disk at the broker. An event that no queue takes, though its type has consumers, is a
 broker without its definitions: the relay stays at that position, says so, and tries again, since going on would lose it. What
-comes after it in its batch has gone out by then. A known event in a newer version stops the relay too, which can't tell where it goes: upgrade the relay.
+comes after it in its batch has gone out by then. Work for a pool whose queue is gone is passed by: it is requested again. A known event
+in a newer version stops the relay too, which can't tell where it goes: upgrade the relay.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from services.relay.cursor import ActiveCursor
 from shared.bus.connection import get_exchange, open_publishing_channel
 from shared.bus.consumer import BROKER_ERRORS
 from shared.bus.topology import EVENTS
-from shared.events import EVENT_TYPES, NewerVersionError, RecordedEvent, Service, UnknownTypeError
+from shared.events import EVENT_TYPES, NewerVersionError, RecordedEvent, Service, UnknownTypeError, WorkRequest
 from shared.events.envelope import CONTENT_TYPE
 from shared.faults import fault_point
 from shared.settings import RelaySettings
@@ -156,7 +157,10 @@ async def _publish(exchange: AbstractExchange, recorded: RecordedEvent, route: t
     except DeliveryError:
         UNROUTABLE.inc()
         log.error("unroutable", type=recorded.type, position=recorded.position, routing_key=routing_key)
-        raise
+        if not issubclass(EVENT_TYPES[recorded.type], WorkRequest):
+            raise
+        # A pool that left the broker's definitions while it had work. Nothing is lost: the orchestrator requests again what nobody
+        # holds, once the pool is back; and meanwhile one pool's mistake must not stop all others'.
 
 
 def route(recorded: RecordedEvent) -> tuple[str, bool]:

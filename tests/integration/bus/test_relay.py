@@ -24,6 +24,7 @@ from shared.ledger import NewEvent, append, head_position
 from shared.settings import RelaySettings
 from shared.telemetry import Readiness
 from tests.support.breakable_way import breakable_way
+from tests.support.goldens import golden
 from tests.support.relays import running_relay
 from tests.support.waiting import wait_for, wait_until
 
@@ -176,6 +177,23 @@ async def test_an_unroutable_event_is_seen_in_metric_and_readiness_and_does_not_
         finally:
             await bound.bind(events, "JoinApproved.#")
     assert await positions(queue) == [last, first, last], "what stood behind it went out with the first try, and in its turn"
+
+
+async def test_work_for_a_pool_without_a_queue_is_seen_and_holds_up_nobody(
+    relay: AbstractRobustConnection,
+    cursor: ActiveCursor,
+    engine_of: Callable[[str], Engine],
+    amqp_url: Callable[[str], str],
+    database_url: Callable[[str], str],
+) -> None:
+    request = golden("FoldRequested").model_copy(update={"pool": "pool-of-last-year"})
+    with engine_of("orchestrator").begin() as connection:
+        append(connection, [NewEvent(request, METADATA)])
+    last = append_joins(engine_of("ingest"), 1)
+    before = unroutable()
+    async with relaying(relay, cursor, database_url, amqp_url, Readiness()):
+        await wait_for(lambda: position_of(engine_of("relay")) == last, "the relay to pass it by")
+    assert unroutable() == before + 1
 
 
 async def test_a_newer_version_of_a_known_event_stops_the_relay_there_and_asks_for_an_upgrade(
