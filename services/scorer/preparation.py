@@ -17,7 +17,7 @@ from shared.execution.environments.interpreters import MissingInterpreterError
 from shared.execution.environments.requirements import RequirementsError
 from shared.execution.held_folder import held_folder
 from shared.execution.preparation import KitError, PreparedProblem, Upload, prepare_problem
-from shared.execution.sandbox.port import Limits, Sandbox, SandboxError
+from shared.execution.sandbox.port import Limits, Sandbox
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -37,7 +37,10 @@ class ProblemPreparer:
         self._work_folder = work_folder
 
     def prepare(self, published: ProblemPublished) -> ProblemPrepared | ProblemPreparationFailed:
-        """What came of a version of a problem. Raises what a server that is away raises."""
+        """What came of a version of a problem.
+
+        Raises what a server that is away raises, and `SandboxError` if this machine fails: that says nothing of the problem.
+        """
         try:
             return self._prepare(published)
         except (KitError, RequirementsError) as error:
@@ -49,7 +52,7 @@ class ProblemPreparer:
             return self._failed(published, Outcome.ENVIRONMENT_ERROR, str(error))
         except TooLargeError as error:
             return self._failed(published, Outcome.ENVIRONMENT_ERROR, f"the environment is too large: {error}")
-        except (SandboxError, MissingArtefactError, ArchiveError) as error:
+        except (MissingArtefactError, ArchiveError) as error:
             log.exception("machine_failed")
             return self._failed(published, Outcome.SYSTEM_ERROR, str(error))
 

@@ -11,7 +11,7 @@ from shared.execution.arrays import BadPredictionsError
 from shared.execution.cache import TooLargeError
 from shared.execution.environments.interpreters import MissingInterpreterError
 from shared.execution.preparation import KitError
-from shared.execution.sandbox.port import Limits, SandboxError
+from shared.execution.sandbox.port import Limits
 from shared.execution.scoring import score_run
 from shared.execution.stations import Stations
 from shared.telemetry import get_logger
@@ -37,7 +37,12 @@ class RunScorer:
     def score(
         self, finished: TrainingFinished, submission: SubmissionUploaded, prepared: ProblemPrepared
     ) -> ScoreComputed | ScoringFailed:
-        """The scores of a trained run, or why there are none. Raises what a server that is away raises."""
+        """The scores of a trained run, or why there are none.
+
+        Raises what a server that is away raises; `SandboxError` if this machine fails, and `MissingArtefactError` for labels or an
+        environment that the store has lost. Neither is a result: it is tried again, and an operator told, since what is recorded
+        here can't be taken back.
+        """
         try:
             return self._score(finished, submission, prepared)
         except KitError as error:
@@ -45,12 +50,9 @@ class RunScorer:
             return self._failed(finished, submission, Outcome.KIT_ERROR, KIT_FAILED, f"{error.reason}\n\n{error.detail or ''}")
         except (MissingInterpreterError, TooLargeError) as error:
             return self._failed(finished, submission, Outcome.ENVIRONMENT_ERROR, str(error))
-        except (BadPredictionsError, MissingArtefactError) as error:
+        except BadPredictionsError as error:
             # The trainer had checked and uploaded them: the machine that did is broken, or lies.
             return self._failed(finished, submission, Outcome.SYSTEM_ERROR, f"the stored predictions can't be used: {error}")
-        except SandboxError as error:
-            log.exception("machine_failed")
-            return self._failed(finished, submission, Outcome.SYSTEM_ERROR, str(error))
 
     def _score(self, finished: TrainingFinished, submission: SubmissionUploaded, prepared: ProblemPrepared) -> ScoreComputed:
         with (
@@ -78,8 +80,11 @@ class RunScorer:
         for fold, digest in enumerate(finished.predictions_digests):
             path = folder / f"{fold}.tar"
             key = predictions_key(finished.pool, finished.run_id, fold, digest)
-            with self._store.stream(Bucket.RUNS, key) as chunks:
-                copy_bounded(chunks, path, digest, max_bytes)
+            try:
+                with self._store.stream(Bucket.RUNS, key) as chunks:
+                    copy_bounded(chunks, path, digest, max_bytes)
+            except MissingArtefactError as error:
+                raise BadPredictionsError(f"they are not there: {error}") from error
             paths.append(path)
         return paths
 

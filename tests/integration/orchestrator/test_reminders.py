@@ -17,7 +17,17 @@ from services.scorer.main import score_limits
 from services.scorer.preparation import ProblemPreparer
 from services.scorer.scoring import RunScorer
 from shared.artefacts import Store
-from shared.events import PreparationRequested, ProblemPublished, RecordedEvent, ScoringRequested
+from shared.events import (
+    PreparationRequested,
+    ProblemPrepared,
+    ProblemPublished,
+    RecordedEvent,
+    ScoreComputed,
+    ScoringRequested,
+    SubmissionUploaded,
+    TrainingFinished,
+)
+from shared.execution.preparation import KitError
 from shared.execution.sandbox import Bubblewrap
 from shared.execution.stations import ColdStations
 from shared.ledger import Projection, read_after
@@ -160,14 +170,21 @@ async def test_the_broker_lets_the_orchestrator_see_how_the_scorers_queue_stands
     assert state.consumers == 0
 
 
+class BrokenKitScorer(RunScorer):
+    """Scores a kit whose code fails, which is a result."""
+
+    def _score(self, *_of: TrainingFinished | SubmissionUploaded | ProblemPrepared) -> ScoreComputed:
+        raise KitError("its metrics fail")
+
+
 class Bench:
-    """A scorer as it runs, but for its environments: nothing here comes so far as to need one."""
+    """A scorer as it runs, but for environments and a sandbox: nothing here comes so far as to need one."""
 
     def __init__(self, engine: Engine, store: Store, folder: Path) -> None:
         settings = ScorerSettings.model_construct(score_time_limit_s=10)
         preparer = ProblemPreparer(store, None, Bubblewrap(), score_limits(settings), folder / "work")  # type: ignore[arg-type]
         stations = ColdStations(Bubblewrap(), folder / "stations")
-        scorer = RunScorer(store, Workbench(store, CacheSettings(cache_dir=folder)), stations, score_limits(settings))
+        scorer = BrokenKitScorer(store, Workbench(store, CacheSettings(cache_dir=folder)), stations, score_limits(settings))
         self.consumer = ScorerConsumer(engine, preparer, scorer, 2)
 
     async def hear(self, recorded: RecordedEvent) -> None:
@@ -183,7 +200,7 @@ async def test_a_result_is_recorded_once_whoever_was_asked_how_often(
     store_of: Callable[[str], Store],
     tmp_path: Path,
 ) -> None:
-    """Nothing of this problem is in the store: the results are failures of ours, which are results."""
+    """Nothing of the published problem is in the store, and the other one's kit fails: both are results."""
     published = golden("ProblemPublished")
     assert isinstance(published, ProblemPublished)
     history.append_as("ingest", published.model_copy(update={"problem_id": "forgotten", "kit_digest": "9" * 64}))

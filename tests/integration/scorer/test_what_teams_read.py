@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from services.scorer.main import score_limits
 from services.scorer.scoring import KIT_FAILED, RunScorer
-from shared.artefacts import Bucket, Store, details_key
+from shared.artefacts import Bucket, MissingArtefactError, Store, details_key
 from shared.events import (
     FoldLimits,
     Outcome,
@@ -69,12 +71,21 @@ class BrokenKitScorer(RunScorer):
         raise KitError("scoring failed: KeyError: 'label-of-row-7'", "Traceback … label-of-row-8")
 
 
+def scorer_of(kind: type[RunScorer], store: Store, folder: Path) -> RunScorer:
+    workbench = Workbench(store, CacheSettings(cache_dir=folder))
+    stations = ColdStations(Bubblewrap(), folder / "work")
+    return kind(store, workbench, stations, score_limits(ScorerSettings.model_construct(score_time_limit_s=10)))
+
+
+def test_labels_that_the_store_has_lost_are_no_result_of_a_submission(store_of: Callable[[str], Store], tmp_path: Path) -> None:
+    scorer = scorer_of(RunScorer, store_of("scorer"), tmp_path)
+    with pytest.raises(MissingArtefactError, match="not in the object store"):
+        scorer.score(FINISHED, SUBMISSION, PREPARED)
+
+
 def test_a_kits_own_words_are_the_organisers_alone(store_of: Callable[[str], Store], tmp_path: Path) -> None:
     store = store_of("scorer")
-    workbench = Workbench(store, CacheSettings(cache_dir=tmp_path))
-    stations = ColdStations(Bubblewrap(), tmp_path / "work")
-    limits = score_limits(ScorerSettings.model_construct(score_time_limit_s=10))
-    failed = BrokenKitScorer(store, workbench, stations, limits).score(FINISHED, SUBMISSION, PREPARED)
+    failed = scorer_of(BrokenKitScorer, store, tmp_path).score(FINISHED, SUBMISSION, PREPARED)
     assert isinstance(failed, ScoringFailed)
     assert (failed.outcome, failed.reason) == ("kit_error", KIT_FAILED)
     assert failed.detail_digest is not None
