@@ -1,7 +1,8 @@
 """Keeps every pool's queue filled, in fair order, and says where each submission stands.
 
-One loop: take in what the ledger holds, say which times of challenges have come, request what fits, tell the queue's state. It is woken by events and reports, and looks
-by itself every second: so a ring that is lost delays by that, and slots that come or go are noticed.
+One loop takes in what the ledger holds, says which times of challenges have come, requests what fits. It is woken by events and
+reports, and looks by itself every second: so a ring that is lost delays by that, and slots that come or go are noticed. After it,
+another tells the queue's state and looks for lost work; it needs the broker, and holds up nobody when that is away.
 """
 
 import asyncio
@@ -32,8 +33,9 @@ log = get_logger(__name__)
 Finder = Callable[[], Awaitable[int]]
 
 LOOK_S = 1.0
-#: Places in the queue are said at most so often: with thousands that wait they are long.
 _TELL_S = 0.5
+#: A broker that is there answers far sooner; one that is away, aio-pika waits for without an end.
+_BROKER_LIMIT_S = 10.0
 
 BACKLOG = Gauge("palio_pool_backlog", "Jobs that wait, or are requested and not begun", ["pool"])
 UNDER_WAY = Gauge("palio_pool_under_way", "Jobs that trainers have begun", ["pool"])
@@ -58,7 +60,7 @@ class Scheduler:
         self._moved = asyncio.Condition()
         self._position = 0
         self._told: set[str] = set()
-        self._told_at = 0.0
+        self._decided = asyncio.Event()
         self._searched_at = 0.0
         self._pools: dict[str, dict[str, object]] = {}
 
@@ -74,26 +76,52 @@ class Scheduler:
 
     async def run(self, whisperer: Whisperer, commander: Commander) -> None:
         """Schedule until cancelled. A server that is away is waited for."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._decide())
+            tasks.create_task(self._speak(whisperer, commander))
+
+    async def _decide(self) -> None:
+        """What needs the ledger alone."""
         while True:
             self._woken.clear()
             try:
                 position = await asyncio.to_thread(self._take_in_and_release)
-                await self._tell(whisperer, commander)
             except Exception as error:
                 if not worth_waiting_for(error):
                     raise
-                log.warning("waiting", part="scheduler", error=repr(error))
-                self._readiness.blocked("scheduler", f"trying again: {type(error).__name__}")
+                self._wait_for("scheduler", error)
                 await asyncio.sleep(LOOK_S)
                 continue
             self._readiness.clear("scheduler")
+            self._decided.set()
             async with self._moved:
                 self._position = position
                 self._moved.notify_all()
-            await self._search()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._woken.wait()
+
+    async def _speak(self, whisperer: Whisperer, commander: Commander) -> None:
+        """What needs the broker too: apart, since aio-pika waits for one that is away, without a word and without an end."""
+        while True:
+            await self._decided.wait()
+            self._decided.clear()
+            try:
+                async with asyncio.timeout(_BROKER_LIMIT_S):
+                    await self._tell(whisperer, commander)
+                    await self._search()
+            except Exception as error:
+                if not worth_waiting_for(error):
+                    raise
+                self._wait_for("telling", error)
+            else:
+                self._readiness.clear("telling")
+            # With thousands that wait their places are long: not at each event.
+            await asyncio.sleep(_TELL_S)
+
+    def _wait_for(self, part: str, error: Exception) -> None:
+        log.warning("waiting", part=part, error=repr(error))
+        self._readiness.blocked(part, f"trying again: {type(error).__name__}")
 
     async def _search(self) -> None:
         """Look for lost work: also when there is so much to do that nobody ever waits here."""
@@ -101,14 +129,8 @@ class Scheduler:
             return
         self._searched_at = time.monotonic()
         for find in self._finders:
-            try:
-                if await find():
-                    self.wake()
-            except Exception as error:
-                if not worth_waiting_for(error):
-                    raise
-                # The broker is away, or has no queue of some pool any more: neither holds up the others' turns.
-                log.warning("waiting", part="finding lost work", error=repr(error))
+            if await find():
+                self.wake()
 
     def state(self) -> bytes:
         """Every pool's backlog and capacity as JSON, for a scaler."""
@@ -126,9 +148,6 @@ class Scheduler:
         return position
 
     async def _tell(self, whisperer: Whisperer, commander: Commander) -> None:
-        if time.monotonic() - self._told_at < _TELL_S:
-            return
-        self._told_at = time.monotonic()
         snapshots, to_drain = await asyncio.to_thread(self._looked_up)
         for snapshot in snapshots:
             # Said again though nothing changed: whoever started meanwhile has not heard it.

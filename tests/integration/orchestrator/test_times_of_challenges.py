@@ -1,11 +1,14 @@
 """Challenges open and close by the ledger's clock, once, in order, never before their time."""
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 from uuid import uuid4
 
+import aio_pika
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,14 +18,21 @@ from services.ingest.challenges import NewChallenge, create_challenge, join_chal
 from services.ingest.submissions import NewSubmission, SubmissionDesk
 from services.orchestrator.challenge_times import ledger_clock, record_what_has_come
 from services.orchestrator.jobs import HANDLERS
+from services.orchestrator.lost import LostWork
+from services.orchestrator.main import ready_messages
+from services.orchestrator.scheduler import Scheduler
+from services.orchestrator.trainers import Trainers
 from shared.artefacts import Store
+from shared.bus.telemetry import Commander, Whisperer
+from shared.bus.topology import ORCHESTRATOR_KEYS
 from shared.events import ChallengeClosed, ChallengeCreated, ChallengeMoment, SubmissionUploaded
 from shared.http import Problem
 from shared.ledger import Projection, read_after, read_stream
 from shared.ledger.append import append as really_append
 from shared.telemetry import Readiness
+from tests.support.breakable_way import breakable_way
 from tests.support.histories import ADMINISTRATOR, CHALLENGE, POOL, History
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_for, wait_until
 
 IN_ORDER = ["ChallengeCreated", "ChallengeOpened", "CodeOpened", "ChallengeClosed"]
 SECOND = timedelta(seconds=1)
@@ -183,3 +193,33 @@ def test_no_submission_after_the_closing_is_in_time_and_none_in_time_stands_afte
     handed_in = [(at, time) for at, time, event in everything if isinstance(event, SubmissionUploaded)]
     assert handed_in
     assert all(rules.takes_submissions_at(time) and position < closed for position, time in handed_in)
+
+
+async def test_a_broker_that_is_away_delays_no_time_of_a_challenge_and_is_said_to_be_away(
+    calendar: Calendar, engine_of: Callable[[str], Engine], amqp_url: Callable[[str], str]
+) -> None:
+    place = httpx.URL(amqp_url("orchestrator"))
+    readiness, trainers = Readiness(), Trainers()
+    projection = Projection("orchestrator", calendar.engine, HANDLERS, readiness)
+    async with breakable_way(place.host, place.port or 5672) as way:
+        url = str(place.copy_with(port=way.port))
+        async with await aio_pika.connect_robust(url, reconnect_interval=0.2) as connection:
+            ready = await ready_messages(connection)
+            lost = LostWork(calendar.engine, trainers, ready, max_attempts=3, lost_after_s=60)
+            scheduler = Scheduler(calendar.engine, projection, trainers, (lost.look,), readiness)
+            whisperer, commander = await Whisperer.open(connection, ORCHESTRATOR_KEYS), await Commander.open(connection)
+            running = asyncio.create_task(scheduler.run(whisperer, commander))
+            try:
+                before = calendar.challenge(-SECOND, -SECOND, -SECOND)
+                await wait_for(lambda: calendar.stream(before) == IN_ORDER, "the orchestrator to be at work")
+                await way.close()
+                # Something to say: a pool in which something waits.
+                calendar.history.submit(calendar.history.person())
+                await wait_for(lambda: "telling" in readiness.obstacles(), "the orchestrator to say that nobody hears it")
+                meanwhile = calendar.challenge(-SECOND, -SECOND, -SECOND)
+                await wait_for(lambda: calendar.stream(meanwhile) == IN_ORDER, "the times to be recorded all the same", 20)
+                await way.open()
+                await wait_for(lambda: not readiness.obstacles(), "the orchestrator to say that all is well")
+            finally:
+                running.cancel()
+                await asyncio.wait({running})
