@@ -83,7 +83,7 @@ def _queues(facts: Facts, bounds: Bounds) -> Iterator[tuple[str, str]]:
     for queue in facts.queues:
         if queue.age_s is not None and queue.age_s > bounds.queue_age_s:
             yield "queue-age", f"{queue.name} holds {queue.ready:,} messages, the oldest for {queue.age_s:.0f} s"
-        elif queue.age_s is None and queue.ready > bounds.queue_depth:
+        elif queue.age_s is None and (queue.ready > bounds.queue_depth or (queue.ready and not queue.consumers)):
             yield "queue-depth", f"{queue.name} holds {queue.ready:,} messages, with {queue.consumers} consumers"
 
 

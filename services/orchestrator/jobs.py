@@ -168,7 +168,8 @@ def when_requested(connection: Connection, event: TrainingRequested | FoldReques
 
 def when_training_started(connection: Connection, event: TrainingStarted, recorded: RecordedEvent) -> None:
     """It is on a trainer, and what was requested of its queue before it should be too."""
-    job = {"run_id": event.run_id, "fold": _FIRST if event.fold is None else event.fold, "at": recorded.recorded_at}
+    fold = _FIRST if event.fold is None else event.fold
+    job = {"run_id": event.run_id, "fold": fold, "attempt": event.attempt, "at": recorded.recorded_at}
     connection.execute(
         sql(
             "WITH begun AS (SELECT pool, requested_at FROM jobs JOIN runs USING (run_id)"
@@ -176,9 +177,16 @@ def when_training_started(connection: Connection, event: TrainingStarted, record
             " UPDATE jobs SET overtaken_at = :at FROM runs, begun WHERE jobs.run_id = runs.run_id AND runs.pool = begun.pool"
             " AND jobs.requested_at < begun.requested_at AND jobs.started_at IS NULL AND jobs.overtaken_at IS NULL"
         ),
-        {**job, "attempt": event.attempt},
+        job,
     )
-    connection.execute(sql("UPDATE jobs SET started_at = :at, overtaken_at = NULL WHERE run_id = :run_id AND fold = :fold"), job)
+    # Not the start of an earlier attempt, which a trainer that was cut off tells late.
+    connection.execute(
+        sql(
+            "UPDATE jobs SET started_at = :at, overtaken_at = NULL WHERE run_id = :run_id AND fold = :fold"
+            " AND attempt = :attempt AND requested_at IS NOT NULL"
+        ),
+        job,
+    )
     _note(connection, event.run_id, recorded)
 
 

@@ -30,10 +30,16 @@ class ActiveCursor:
         if self._connection is not None:
             return True
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ACTIVE_RELAY_LOCK}).scalar_one():
+        try:
+            if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ACTIVE_RELAY_LOCK}).scalar_one():
+                connection.close()
+                return False
+            connection.execute(text("LISTEN ledger"))
+        except BaseException:
+            # The pool must not keep the lock: this relay would stand by for itself.
+            connection.invalidate()
             connection.close()
-            return False
-        connection.execute(text("LISTEN ledger"))
+            raise
         self._connection = connection
         return True
 

@@ -339,6 +339,18 @@ async def test_what_came_to_a_trainer_before_a_later_one_and_is_held_is_not_lost
     assert await look_for_a_while(lost_work(desk, trainers, ready=5), trainers, beat) == 0
 
 
+def test_a_start_that_is_told_late_is_not_that_of_the_request_made_since(desk: Desk) -> None:
+    submission = desk.upload(uuid4())
+    desk.release(slots=1)
+    desk.report(returned(submission, None, "redelivered"))
+    assert [each.attempt for each in desk.release(slots=1) if isinstance(each, TrainingRequested)][-1] == 2
+    desk.report(started(submission))
+    desk.projection.catch_up()
+    with desk.engine.connect() as connection:
+        [job] = tracked_jobs(connection, POOL)
+    assert (job.attempt, job.started_at) == (2, None)
+
+
 async def test_what_was_requested_together_overtakes_nothing(desk: Desk) -> None:
     _, second = desk.upload(uuid4()), desk.upload(uuid4())
     desk.release(slots=1)

@@ -66,6 +66,11 @@ def test_a_bound_that_is_widened_holds() -> None:
     assert [name for name in measured if broken_bounds(BROKEN[name], wide)] == []
 
 
+def test_a_message_that_nobody_is_there_to_take_is_one_too_many() -> None:
+    [breach] = broken_bounds(replace(WELL_FACTS, queues=(QueueFact("scorer.events", 1, 0, None),)), Bounds())
+    assert breach.bound == "queue-depth"
+
+
 @pytest.mark.parametrize("state", ["paused", "drained"])
 def test_a_pool_that_somebody_stopped_is_no_fault(state: str) -> None:
     stopped = replace(POOL, state=state, trainers=0, oldest_wait_s=1e6)
