@@ -82,11 +82,13 @@ def _told(facts: Facts) -> Iterator[str]:
             if not queue.ready or queue.age_s is None or queue.name.startswith("trainer.")
             else f", the oldest for {queue.age_s:.0f} s"
         )
-        yield _line(queue.name, f"{queue.ready:,} ready{age}, {queue.consumers} consumers")
+        yield _line(queue.name, f"{queue.ready:,} ready{age}, {_count(queue.consumers, 'consumer')}")
     for pool in facts.pools:
         reason = f" ({pool.reason})" if pool.reason else ""
         waits = f", the oldest for {pool.oldest_wait_s:.0f} s" if pool.backlog else ""
-        state = f"{pool.state}{reason}; {pool.backlog:,} wait{waits}; {pool.under_way} under way; {pool.trainers} trainers"
+        state = (
+            f"{pool.state}{reason}; {pool.backlog:,} wait{waits}; {pool.under_way} under way; {_count(pool.trainers, 'trainer')}"
+        )
         yield _line(f"pool {pool.name}", state)
     oldest = facts.unfinished
     words = (
@@ -99,6 +101,8 @@ def _told(facts: Facts) -> Iterator[str]:
         yield _line("oldest silence", f"{facts.silence.oldest_s:.0f} s of {facts.silence.bound_s:.0f} s")
     if facts.dead_letters:
         yield _line("dead letters", f"{facts.dead_letters.number:,}")
+    if facts.mail_off is not None:
+        yield _line("mail", f"is off, and what is caused is dropped: {facts.mail_off}. Turn it on with: palio mail on")
     for disk in facts.disks:
         yield _line("free disk", f"{disk.free_bytes / GIB:.1f} GiB at {disk.path}")
 
@@ -109,6 +113,10 @@ def _said(breaches: list[Breach]) -> Iterator[str]:
         yield "All is well."
     for each in breaches:
         yield f"BROKEN {each.bound}: {each.words}. See {RUNBOOK}#{each.bound}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _line(name: str, words: str) -> str:

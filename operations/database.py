@@ -42,6 +42,7 @@ class FromDatabase:
 
     lags: dict[str, Lag]
     dead_letters: DeadLetters
+    mail_off: str | None
     oldest: Oldest | None
 
 
@@ -51,7 +52,7 @@ def ask_database(url: str) -> FromDatabase:
     engine: Engine = create_engine(url, hide_parameters=True, connect_args=options)
     try:
         with engine.connect() as connection:
-            return FromDatabase(_lags(connection), _dead_letters(connection), _oldest(connection))
+            return FromDatabase(_lags(connection), _dead_letters(connection), _mail_off(connection), _oldest(connection))
     finally:
         engine.dispose()
 
@@ -80,6 +81,11 @@ def _dead_letters(connection: Connection) -> DeadLetters:
         )
     ).all()
     return DeadLetters({row.queue: row.number for row in rows}, round(max((float(row.oldest_s) for row in rows), default=0.0), 1))
+
+
+def _mail_off(connection: Connection) -> str | None:
+    reason: str | None = connection.execute(text("SELECT reason FROM mailer.silence")).scalar_one_or_none()
+    return reason
 
 
 def _oldest(connection: Connection) -> Oldest | None:

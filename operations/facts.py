@@ -105,4 +105,6 @@ class Facts:
     unfinished: Unfinished | None = None
     silence: Silence | None = None
     dead_letters: DeadLetters | None = None
+    #: Why no mail leaves, in an operator's words; None while mails are sent.
+    mail_off: str | None = None
     disks: tuple[Disk, ...] = ()

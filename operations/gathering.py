@@ -54,6 +54,7 @@ def gather(settings: OperatorSettings) -> Facts:
         unfinished=_unfinished(told, by_name) if told else None,
         silence=silence,
         dead_letters=told.dead_letters if told else None,
+        mail_off=told.mail_off if told else None,
         disks=tuple(_disk(path) for path in settings.disk_paths),
     )
 

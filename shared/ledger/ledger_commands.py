@@ -60,7 +60,7 @@ def verify_(known: tuple[tuple[int, bytes], ...], *, as_json: bool) -> None:
     """
     started = time.monotonic()
     fault: BrokenChainError | None = None
-    with owner_engine() as engine, snapshot(engine) as connection, progress_bar("the ledger is checked") as progress:
+    with owner_engine() as engine, snapshot(engine) as connection, progress_bar("checking the ledger") as progress:
         try:
             head = verify(connection, progress, dict(known))
         except BrokenChainError as error:
@@ -97,7 +97,7 @@ def export_(challenge: str, output: str) -> None:
         with (
             owner_engine() as engine,
             snapshot(engine) as connection,
-            progress_bar("the ledger is exported") as progress,
+            progress_bar("exporting the ledger") as progress,
             _whole_or_not(output) as file,
         ):
             exported = export_public(connection, challenge, file, progress)

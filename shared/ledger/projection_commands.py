@@ -67,7 +67,7 @@ def rebuild_(name: str, *, as_json: bool) -> None:
       palio projection rebuild leaderboard
     """
     model = _model(name)
-    with owner_engine() as engine, progress_bar(f"{name} is made anew") as progress:
+    with owner_engine() as engine, progress_bar(f"making {name} anew") as progress:
         done = _said(partial(rebuild, engine, model, progress))
     if as_json:
         click.echo(json.dumps({"name": name, "position": done.position, "seconds": round(done.seconds, 3)}))
@@ -90,7 +90,7 @@ def check(names: tuple[str, ...], *, as_json: bool) -> None:
     found = {}
     with owner_engine() as engine:
         for name, model in models.items():
-            with progress_bar(f"{name} is compared") as progress:
+            with progress_bar(f"comparing {name}") as progress:
                 found[name] = _said(partial(compare, engine, model, progress))
     if as_json:
         click.echo(

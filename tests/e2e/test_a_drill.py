@@ -74,6 +74,8 @@ def test_a_platform_is_backed_up_while_it_trains_and_goes_on_elsewhere(
             assert submit_and_wait(there, challenge, "after it", starter("iris"))["state"] == "scored"
         wait_until(lambda: dropped(copy) >= 3, "the mails about these to be dropped")
         assert list(caught_mails(copy.mail_folder)) == []
+        status = CliRunner().invoke(main, ["ops", "status"], env=copy.operator_environment())
+        assert "Turn it on with: palio mail on" in status.stdout
 
 
 def dropped(stack: Stack) -> int:

@@ -245,6 +245,7 @@ def test_what_a_submission_prints_is_seen_by_its_team_while_it_runs(
         with pytest.raises(ApiError, match="Only the submission's team"):
             stranger.log(submission)
         bob.client.withdraw(submission)
+        assert "still running" not in bob.client.log(submission)
         assert list(stranger.printed_lines(submission)) == []
 
 

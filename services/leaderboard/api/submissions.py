@@ -264,7 +264,8 @@ def read_log(context: Context, submission_id: UUID, viewer: Viewer) -> str:
         for fold in range(found.n_folds or 0)
         if fold not in done and shows_live
     }
-    parts += [f"--- fold {fold}, still running ---\n{text}" for fold, text in heard.items() if text]
+    how = "ended before it was done" if found.state in FINAL_STATES else "still running"
+    parts += [f"--- fold {fold}, {how} ---\n{text}" for fold, text in heard.items() if text]
     return "\n".join(parts)
 
 

@@ -50,7 +50,7 @@ def named_challenge(challenge: str | None, origin: Origin | None) -> str:
     if challenge is not None:
         return challenge
     if origin is None:
-        raise KitError("Which challenge? Name it with --challenge; a kit from `palio start` knows its own.")
+        raise KitError("Which challenge? Run this in the folder that `palio start` made, or name it with --challenge.")
     return origin.challenge
 
 
