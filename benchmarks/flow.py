@@ -10,6 +10,7 @@ Examples:
 
 """
 
+import json
 import os
 import select
 import tempfile
@@ -89,10 +90,14 @@ def flow(stage: World, engine: Engine, submissions: int, clients: int) -> tuple[
                 raise TimeoutError("the board never had the last score")
             time.sleep(0.05)
     delays = [commits.delay_s(each) * 1000 for each in scores]
-    uploaded = {each.data["submission_id"]: each.recorded_at for each in events if each.type == SubmissionUploaded.__name__}
-    shares = [_ms_between(uploaded[each.data["submission_id"]], each.recorded_at) for each in scores]
+    uploaded = {_submission_of(each): each.recorded_at for each in events if each.type == SubmissionUploaded.__name__}
+    shares = [_ms_between(uploaded[_submission_of(each)], each.recorded_at) for each in scores]
     board = (median(delays), quantiles(delays, n=20)[-1])
     return (clients, submissions, seconds, submissions / seconds, median(shares), *board)
+
+
+def _submission_of(recorded: RecordedEvent) -> str:
+    return str(json.loads(recorded.data)["submission_id"])
 
 
 def _ms_between(earlier: datetime, later: datetime) -> float:

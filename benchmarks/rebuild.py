@@ -14,7 +14,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -32,6 +32,8 @@ from tests.support.goldens import golden
 
 N_TEAMS = 100
 N_FOLDS = 8
+#: Submissions under way side by side.
+N_AT_ONCE = 32
 BATCH = 2_000
 MEBIBYTE = 2**20
 
@@ -39,7 +41,7 @@ Row = dict[str, Any]
 
 
 def histories(n_events: int) -> Iterator[Row]:
-    """So many events and a few: what came before, then one submission after another."""
+    """So many events and a few: what came before, then submissions, many under way at a time."""
     teams = [(uuid4(), uuid4()) for _ in range(N_TEAMS)]
     for user, team in teams:
         yield _row("UserRegistered", user_id=user)
@@ -50,8 +52,9 @@ def histories(n_events: int) -> Iterator[Row]:
     for _, team in teams:
         yield _row("JoinApproved", challenge_id="large", team_id=team)
     per_submission = 6 + N_FOLDS
-    for number in range(n_events // per_submission):
-        yield from _submission(number, *teams[number % N_TEAMS])
+    for first in range(0, n_events // per_submission, N_AT_ONCE):
+        side_by_side = [_submission(number, *teams[number % N_TEAMS]) for number in range(first, first + N_AT_ONCE)]
+        yield from chain.from_iterable(zip(*side_by_side, strict=True))
 
 
 def _submission(number: int, user: UUID, team: UUID) -> Iterator[Row]:

@@ -16,7 +16,7 @@ def owner_engine() -> Iterator[Engine]:
     """The database that PALIO_OWNER_DATABASE_URL names. A variable that is missing, or no answer, is a `ClickException` in words."""
     if OWNER_URL not in os.environ:
         raise click.ClickException(f"Set {OWNER_URL} to the database as its owner, as for `python -m shared.migrations`.")
-    engine = create_engine(os.environ[OWNER_URL], hide_parameters=True)
+    engine = create_engine(os.environ[OWNER_URL], hide_parameters=True, executemany_mode="values_plus_batch")
     try:
         yield engine
     except OperationalError as error:

@@ -6,7 +6,7 @@ what was recorded, and `palio projection check` says whether it does.
 
 from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from services.ingest.names import name_key
 from shared.events import (
@@ -18,16 +18,16 @@ from shared.events import (
     TeamCreated,
     UserRegistered,
 )
-from shared.ledger import Handlers, OwnColumns, ReadModel
+from shared.ledger import Handlers, OwnColumns, ReadModel, Rows
 from shared.vault import ERASED, unseal_all
 
 
-def when_user_registered(connection: Connection, event: UserRegistered, _recorded: RecordedEvent) -> None:
+def when_user_registered(rows: Rows, event: UserRegistered, _recorded: RecordedEvent) -> None:
     """A person, unless they were forgotten. Their team comes with the next event."""
-    name, email = unseal_all(connection, [(event.user_id, event.name), (event.user_id, event.email)])
+    name, email = unseal_all(rows.connection, [(event.user_id, event.name), (event.user_id, event.email)])
     if email == ERASED:
         return
-    connection.execute(
+    rows.execute(
         text("INSERT INTO users VALUES (:user_id, :name, :name_key, :email, :email_key, :user_id)"),
         {
             "user_id": event.user_id,
@@ -39,15 +39,15 @@ def when_user_registered(connection: Connection, event: UserRegistered, _recorde
     )
 
 
-def when_team_created(connection: Connection, event: TeamCreated, _recorded: RecordedEvent) -> None:
+def when_team_created(rows: Rows, event: TeamCreated, _recorded: RecordedEvent) -> None:
     """Its members submit for it."""
     statement = text("UPDATE users SET team_id = :team_id WHERE user_id = ANY(CAST(:members AS uuid[]))")
-    connection.execute(statement, {"team_id": event.team_id, "members": [str(each) for each in event.members]})
+    rows.execute(statement, {"team_id": event.team_id, "members": [str(each) for each in event.members]})
 
 
-def when_problem_published(connection: Connection, event: ProblemPublished, _recorded: RecordedEvent) -> None:
+def when_problem_published(rows: Rows, event: ProblemPublished, _recorded: RecordedEvent) -> None:
     """The newest version, and whose it is."""
-    connection.execute(
+    rows.execute(
         text(
             "INSERT INTO problems VALUES (:problem_id, :organiser_id, :version)"
             " ON CONFLICT (problem_id) DO UPDATE SET version = excluded.version"
@@ -56,21 +56,21 @@ def when_problem_published(connection: Connection, event: ProblemPublished, _rec
     )
 
 
-def when_challenge_created(connection: Connection, event: ChallengeCreated, _recorded: RecordedEvent) -> None:
+def when_challenge_created(rows: Rows, event: ChallengeCreated, _recorded: RecordedEvent) -> None:
     """Its rules."""
     statement = text("INSERT INTO challenges VALUES (:challenge_id, :rules)")
-    connection.execute(statement, {"challenge_id": event.challenge_id, "rules": event.model_dump_json()})
+    rows.execute(statement, {"challenge_id": event.challenge_id, "rules": event.model_dump_json()})
 
 
-def when_join_approved(connection: Connection, event: JoinApproved, _recorded: RecordedEvent) -> None:
+def when_join_approved(rows: Rows, event: JoinApproved, _recorded: RecordedEvent) -> None:
     """A team that may submit."""
     statement = text("INSERT INTO joins VALUES (:challenge_id, :team_id)")
-    connection.execute(statement, {"challenge_id": event.challenge_id, "team_id": event.team_id})
+    rows.execute(statement, {"challenge_id": event.challenge_id, "team_id": event.team_id})
 
 
-def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, recorded: RecordedEvent) -> None:
+def when_submission_uploaded(rows: Rows, event: SubmissionUploaded, recorded: RecordedEvent) -> None:
     """A name that is taken."""
-    connection.execute(
+    rows.execute(
         text("INSERT INTO submissions VALUES (:submission_id, :challenge_id, :team_id, :name, :name_key, :recorded_at)"),
         {
             "submission_id": event.submission_id,

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-#: Of a log whose length was not recorded, by an earlier release, all is shown.
-_UNKNOWN_BYTES = 64 * 2**20
+from services.leaderboard.tables import CHALLENGES, SUBMISSIONS, TEAM_LOGS, UNKNOWN_LOG_BYTES
+from shared.ledger import Rows
 
 
 def log_budget_left(connection: Connection, challenge_id: str, team_id: UUID) -> int:
@@ -23,22 +23,18 @@ def log_budget_left(connection: Connection, challenge_id: str, team_id: UUID) ->
     return int(connection.execute(statement, {"challenge_id": challenge_id, "team_id": team_id}).scalar_one())
 
 
-#: Looked up, taken off and told in one statement: this is what most events of a rebuild cost.
-SPEND = text("""
-    WITH budget AS (
-        SELECT challenge_id, team_id,
-            least(CAST(:log_bytes AS bigint), greatest(c.team_log_bytes - coalesce(t.shown_bytes, 0), 0)) AS shown
-        FROM submissions s JOIN challenges c USING (challenge_id) LEFT JOIN team_logs t USING (challenge_id, team_id)
-        WHERE s.submission_id = :submission_id
-    )
-    INSERT INTO team_logs AS t SELECT challenge_id, team_id, shown FROM budget
-    ON CONFLICT (challenge_id, team_id) DO UPDATE SET shown_bytes = t.shown_bytes + excluded.shown_bytes
-    RETURNING (SELECT shown FROM budget)
-""")
-
-
-def spend_log_budget(connection: Connection, submission_id: UUID, log_bytes: int | None) -> int:
+def spend_log_budget(rows: Rows, submission_id: UUID, log_bytes: int | None) -> int:
     """Take a log of this length off its team's budget; returns how much of it the team is shown."""
     if log_bytes is None:
-        return _UNKNOWN_BYTES
-    return int(connection.execute(SPEND, {"submission_id": submission_id, "log_bytes": log_bytes}).scalar_one())
+        return UNKNOWN_LOG_BYTES
+    submission = rows.the(SUBMISSIONS, (submission_id,))
+    challenge = rows.the(CHALLENGES, (submission["challenge_id"],))
+    key = (submission["challenge_id"], submission["team_id"])
+    spent = rows.get(TEAM_LOGS, key)
+    shown_before = spent["shown_bytes"] if spent else 0
+    shown = min(log_bytes, max(challenge["team_log_bytes"] - shown_before, 0))
+    if spent is None:
+        rows.insert(TEAM_LOGS, challenge_id=key[0], team_id=key[1], shown_bytes=shown)
+    else:
+        rows.update(TEAM_LOGS, key, shown_bytes=shown_before + shown)
+    return int(shown)

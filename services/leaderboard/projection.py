@@ -1,12 +1,20 @@
-"""How each event changes the read models. Handlers write rows on the connection they get, and nothing else."""
+"""How each event changes the read models. Handlers write the rows they are given, and nothing else."""
 
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import Connection
+from uuid import UUID
 
 from services.leaderboard.log_budget import spend_log_budget
-from shared.database import sql
+from services.leaderboard.tables import (
+    BOARD_ROWS,
+    CHALLENGES,
+    FOLDS,
+    JOINS,
+    MEMBERS,
+    PROBLEMS,
+    SUBMISSIONS,
+    TEAMS,
+)
 from shared.events import (
     ChallengeClosed,
     ChallengeCreated,
@@ -26,69 +34,49 @@ from shared.events import (
     TrainingRequested,
     TrainingStarted,
 )
-from shared.ledger import Handlers, ReadModel
+from shared.ledger import Handlers, ReadModel, Rows
 
 
-def when_team_created(connection: Connection, event: TeamCreated, _recorded: RecordedEvent) -> None:
+def when_team_created(rows: Rows, event: TeamCreated, _recorded: RecordedEvent) -> None:
     """A team and its members."""
-    sealed_for = event.members[0] if event.name_is_sealed else None
-    _run(
-        connection,
-        "INSERT INTO teams VALUES (:team_id, :name, :sealed_for)",
-        team_id=event.team_id,
-        name=event.name,
-        sealed_for=sealed_for,
-    )
+    rows.insert(TEAMS, team_id=event.team_id, name=event.name, sealed_for=event.members[0] if event.name_is_sealed else None)
     for user_id in event.members:
-        _run(connection, "INSERT INTO members VALUES (:team_id, :user_id)", team_id=event.team_id, user_id=user_id)
+        rows.insert(MEMBERS, team_id=event.team_id, user_id=user_id)
 
 
-def when_problem_published(connection: Connection, event: ProblemPublished, _recorded: RecordedEvent) -> None:
+def when_problem_published(rows: Rows, event: ProblemPublished, _recorded: RecordedEvent) -> None:
     """A version that is being prepared."""
-    _run(
-        connection,
-        "INSERT INTO problems (problem_id, version, organiser_id, kit_digest, state)"
-        " VALUES (:problem_id, :version, :organiser_id, :kit_digest, 'preparing')",
+    rows.insert(
+        PROBLEMS,
         problem_id=event.problem_id,
         version=event.version,
         organiser_id=event.organiser_id,
         kit_digest=event.kit_digest,
+        state="preparing",
     )
 
 
-def when_problem_prepared(connection: Connection, event: ProblemPrepared, _recorded: RecordedEvent) -> None:
+def when_problem_prepared(rows: Rows, event: ProblemPrepared, _recorded: RecordedEvent) -> None:
     """A version that challenges may use."""
-    _run(
-        connection,
-        "UPDATE problems SET state = 'prepared', prepared = :prepared WHERE problem_id = :problem_id AND version = :version",
-        prepared=event.model_dump_json(),
-        problem_id=event.problem_id,
-        version=event.version,
-    )
+    rows.update(PROBLEMS, (event.problem_id, event.version), state="prepared", prepared=event.model_dump_json())
 
 
-def when_problem_preparation_failed(connection: Connection, event: ProblemPreparationFailed, _recorded: RecordedEvent) -> None:
+def when_problem_preparation_failed(rows: Rows, event: ProblemPreparationFailed, _recorded: RecordedEvent) -> None:
     """A version that can't be used, and why."""
-    _run(
-        connection,
-        "UPDATE problems SET state = 'failed', outcome = :outcome, reason = :reason, detail_digest = :detail_digest"
-        " WHERE problem_id = :problem_id AND version = :version",
+    rows.update(
+        PROBLEMS,
+        (event.problem_id, event.version),
+        state="failed",
         outcome=event.outcome,
         reason=event.reason,
         detail_digest=event.detail_digest,
-        problem_id=event.problem_id,
-        version=event.version,
     )
 
 
-def when_challenge_created(connection: Connection, event: ChallengeCreated, recorded: RecordedEvent) -> None:
+def when_challenge_created(rows: Rows, event: ChallengeCreated, recorded: RecordedEvent) -> None:
     """A challenge and its rules."""
-    _run(
-        connection,
-        "INSERT INTO challenges"
-        " (challenge_id, title, problem_id, problem_version, opens_at, code_opens_at, closes_at, limits, log_policy,"
-        " team_log_bytes, created_at_position) VALUES (:challenge_id, :title, :problem_id, :problem_version, :opens_at, :code_opens_at,"
-        " :closes_at, :limits, :log_policy, :team_log_bytes, :position)",
+    rows.insert(
+        CHALLENGES,
         challenge_id=event.challenge_id,
         title=event.title,
         problem_id=event.problem_id,
@@ -99,93 +87,73 @@ def when_challenge_created(connection: Connection, event: ChallengeCreated, reco
         limits=event.limits.model_dump_json(),
         log_policy=event.log_policy,
         team_log_bytes=event.team_log_bytes,
-        position=recorded.position,
+        created_at_position=recorded.position,
     )
 
 
-def when_challenge_closed(connection: Connection, event: ChallengeClosed, recorded: RecordedEvent) -> None:
+def when_challenge_closed(rows: Rows, event: ChallengeClosed, recorded: RecordedEvent) -> None:
     """A challenge that is over; where that stands, the ledger's hash seals all that came before."""
-    _run(
-        connection,
-        "UPDATE challenges SET closed_at_position = :position WHERE challenge_id = :challenge_id",
-        challenge_id=event.challenge_id,
-        position=recorded.position,
-    )
+    rows.update(CHALLENGES, (event.challenge_id,), closed_at_position=recorded.position)
 
 
-def when_join_approved(connection: Connection, event: JoinApproved, _recorded: RecordedEvent) -> None:
+def when_join_approved(rows: Rows, event: JoinApproved, _recorded: RecordedEvent) -> None:
     """A team that takes part."""
-    join = {"challenge_id": event.challenge_id, "team_id": event.team_id}
-    _run(connection, "INSERT INTO joins VALUES (:challenge_id, :team_id)", **join)
-    _run(connection, "UPDATE challenges SET n_teams = n_teams + 1 WHERE challenge_id = :challenge_id", **join)
+    rows.insert(JOINS, challenge_id=event.challenge_id, team_id=event.team_id)
+    _count(rows, event.challenge_id, "n_teams")
 
 
-def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, recorded: RecordedEvent) -> None:
+def when_submission_uploaded(rows: Rows, event: SubmissionUploaded, recorded: RecordedEvent) -> None:
     """A submission that waits for its turn."""
-    _run(
-        connection,
-        "INSERT INTO submissions"
-        " (submission_id, challenge_id, team_id, name, files, submitted_at, state, pool, changed_at_position)"
-        " VALUES (:submission_id, :challenge_id, :team_id, :name, :files, :submitted_at, 'uploaded', :pool, :position)",
+    rows.insert(
+        SUBMISSIONS,
         submission_id=event.submission_id,
         challenge_id=event.challenge_id,
         team_id=event.team_id,
         name=event.name,
         files=list(event.files),
         submitted_at=recorded.recorded_at,
+        state="uploaded",
         pool=event.pool,
-        position=recorded.position,
+        changed_at_position=recorded.position,
     )
-    _run(
-        connection,
-        "UPDATE challenges SET n_submissions = n_submissions + 1 WHERE challenge_id = :challenge_id",
-        challenge_id=event.challenge_id,
-    )
+    _count(rows, event.challenge_id, "n_submissions")
 
 
-def when_training_requested(connection: Connection, event: TrainingRequested, recorded: RecordedEvent) -> None:
+def when_training_requested(rows: Rows, event: TrainingRequested, recorded: RecordedEvent) -> None:
     """A submission in the queue of its pool. Requested again, it stays what it was: a state never goes backwards."""
     state = {"state": "queued"} if event.attempt == 1 else {}
-    _change(connection, event.submission_id, recorded, run_id=event.run_id, n_folds=event.n_folds, **state)
+    _change(rows, event.submission_id, recorded, run_id=event.run_id, n_folds=event.n_folds, **state)
 
 
-def when_training_started(connection: Connection, event: TrainingStarted, recorded: RecordedEvent) -> None:
+def when_training_started(rows: Rows, event: TrainingStarted, recorded: RecordedEvent) -> None:
     """A submission on a trainer."""
-    _change(connection, event.submission_id, recorded, state="training")
+    _change(rows, event.submission_id, recorded, state="training")
 
 
-def when_fold_trained(connection: Connection, event: FoldTrained, recorded: RecordedEvent) -> None:
+def when_fold_trained(rows: Rows, event: FoldTrained, recorded: RecordedEvent) -> None:
     """One fold more."""
-    _run(
-        connection,
-        "INSERT INTO folds VALUES"
-        " (:run_id, :fold, :train_time_s, :valid_time_s, :test_time_s, :peak_memory_bytes, :log_digest, :shown_log_bytes)",
+    rows.insert(
+        FOLDS,
         run_id=event.run_id,
         fold=event.fold,
         log_digest=event.log_digest,
-        shown_log_bytes=spend_log_budget(connection, event.submission_id, event.log_bytes),
+        shown_log_bytes=spend_log_budget(rows, event.submission_id, event.log_bytes),
         **event.usage.model_dump(exclude={"training", "prediction"}),
     )
-    _change(connection, event.submission_id, recorded)
+    _change(rows, event.submission_id, recorded)
 
 
-def when_training_finished(connection: Connection, event: TrainingFinished, recorded: RecordedEvent) -> None:
+def when_training_finished(rows: Rows, event: TrainingFinished, recorded: RecordedEvent) -> None:
     """Trained, or failed with what its team needs to know."""
     if event.outcome is Outcome.TRAINED:
-        _change(connection, event.submission_id, recorded, state="trained")
+        _change(rows, event.submission_id, recorded, state="trained")
         return
     if event.log_digest is not None and event.fold is not None:
-        _run(
-            connection,
-            "INSERT INTO folds (run_id, fold, log_digest, shown_log_bytes)"
-            " VALUES (:run_id, :fold, :log_digest, :shown_log_bytes) ON CONFLICT DO NOTHING",
-            run_id=event.run_id,
-            fold=event.fold,
-            log_digest=event.log_digest,
-            shown_log_bytes=spend_log_budget(connection, event.submission_id, event.log_bytes),
-        )
+        shown_log_bytes = spend_log_budget(rows, event.submission_id, event.log_bytes)
+        if rows.get(FOLDS, (event.run_id, event.fold)) is None:
+            rows.insert(FOLDS, run_id=event.run_id, fold=event.fold, log_digest=event.log_digest, shown_log_bytes=shown_log_bytes)
     _change(
-        connection,
+        rows,
         event.submission_id,
         recorded,
         state="withdrawn" if event.outcome is Outcome.WITHDRAWN else "failed",
@@ -197,10 +165,10 @@ def when_training_finished(connection: Connection, event: TrainingFinished, reco
     )
 
 
-def when_submission_withdrawn(connection: Connection, event: SubmissionWithdrawn, recorded: RecordedEvent) -> None:
+def when_submission_withdrawn(rows: Rows, event: SubmissionWithdrawn, recorded: RecordedEvent) -> None:
     """Taken back by its team."""
     _change(
-        connection,
+        rows,
         event.submission_id,
         recorded,
         state="withdrawn",
@@ -209,17 +177,11 @@ def when_submission_withdrawn(connection: Connection, event: SubmissionWithdrawn
     )
 
 
-def when_score_computed(connection: Connection, event: ScoreComputed, recorded: RecordedEvent) -> None:
+def when_score_computed(rows: Rows, event: ScoreComputed, recorded: RecordedEvent) -> None:
     """On the boards, from this position on."""
-    _run(
-        connection,
-        "INSERT INTO board_rows (submission_id, challenge_id, from_position) VALUES (:submission_id, :challenge_id, :position)",
-        submission_id=event.submission_id,
-        challenge_id=event.challenge_id,
-        position=recorded.position,
-    )
+    rows.insert(BOARD_ROWS, submission_id=event.submission_id, challenge_id=event.challenge_id, from_position=recorded.position)
     _change(
-        connection,
+        rows,
         event.submission_id,
         recorded,
         state="scored",
@@ -229,10 +191,10 @@ def when_score_computed(connection: Connection, event: ScoreComputed, recorded: 
     )
 
 
-def when_scoring_failed(connection: Connection, event: ScoringFailed, recorded: RecordedEvent) -> None:
+def when_scoring_failed(rows: Rows, event: ScoringFailed, recorded: RecordedEvent) -> None:
     """Trained, but without a score: not the team's fault."""
     _change(
-        connection,
+        rows,
         event.submission_id,
         recorded,
         state="failed",
@@ -242,21 +204,12 @@ def when_scoring_failed(connection: Connection, event: ScoringFailed, recorded: 
     )
 
 
-def _change(connection: Connection, submission_id: object, recorded: RecordedEvent, **columns: Any) -> None:
-    columns["changed_at_position"] = recorded.position
-    assignments = ", ".join(f"{column} = :{column}" for column in columns)
-    _run(
-        connection,
-        f"UPDATE submissions SET {assignments} WHERE submission_id = :submission_id",  # noqa: S608  (column names of ours)
-        submission_id=submission_id,
-        **columns,
-    )
+def _change(rows: Rows, submission_id: UUID, recorded: RecordedEvent, **columns: Any) -> None:
+    rows.update(SUBMISSIONS, (submission_id,), changed_at_position=recorded.position, **columns)
 
 
-def _run(connection: Connection, statement: str, **parameters: Any) -> None:
-    # PostgreSQL's texts hold no NUL, JSON's do: one in a reason must not stop every board.
-    storable = {name: value.replace("\0", "\ufffd") if isinstance(value, str) else value for name, value in parameters.items()}
-    connection.execute(sql(statement), storable)
+def _count(rows: Rows, challenge_id: str, column: str) -> None:
+    rows.update(CHALLENGES, (challenge_id,), **{column: rows.the(CHALLENGES, (challenge_id,))[column] + 1})
 
 
 HANDLERS: Handlers = {

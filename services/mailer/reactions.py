@@ -14,8 +14,6 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from shared.database import sql
 from shared.events import (
     ChallengeClosed,
@@ -32,7 +30,7 @@ from shared.events import (
     TrainingFinished,
     UserRegistered,
 )
-from shared.ledger import Handlers, OwnColumns, ReadModel, derived_id
+from shared.ledger import Handlers, OwnColumns, ReadModel, Rows, derived_id
 
 SCHEMA = "mailer"
 
@@ -67,26 +65,26 @@ _AFTER_CRASH = {
 }
 
 
-def when_score_computed(connection: Connection, event: ScoreComputed, recorded: RecordedEvent) -> None:
+def when_score_computed(rows: Rows, event: ScoreComputed, recorded: RecordedEvent) -> None:
     """The score is the news."""
-    _enqueue_for_team(connection, Kind.SCORED, event.submission_id, recorded)
+    _enqueue_for_team(rows, Kind.SCORED, event.submission_id, recorded)
 
 
-def when_training_finished(connection: Connection, event: TrainingFinished, recorded: RecordedEvent) -> None:
+def when_training_finished(rows: Rows, event: TrainingFinished, recorded: RecordedEvent) -> None:
     """Trained: the score is the news. Withdrawn: a member did it, and has seen it."""
     if event.outcome not in {Outcome.TRAINED, Outcome.WITHDRAWN}:
-        _enqueue_for_team(connection, Kind.FAILED, event.submission_id, recorded)
+        _enqueue_for_team(rows, Kind.FAILED, event.submission_id, recorded)
 
 
-def when_scoring_failed(connection: Connection, event: ScoringFailed, recorded: RecordedEvent) -> None:
+def when_scoring_failed(rows: Rows, event: ScoringFailed, recorded: RecordedEvent) -> None:
     """It will have no score."""
-    _enqueue_for_team(connection, Kind.SCORING_FAILED, event.submission_id, recorded)
+    _enqueue_for_team(rows, Kind.SCORING_FAILED, event.submission_id, recorded)
 
 
-def when_challenge_closed(connection: Connection, event: ChallengeClosed, recorded: RecordedEvent) -> None:
+def when_challenge_closed(rows: Rows, event: ChallengeClosed, recorded: RecordedEvent) -> None:
     """Every member of every team that joined hears of it, and the organiser; who is both, once."""
-    people = connection.execute(CONCERNED, {"challenge_id": event.challenge_id}).scalars().all()
-    _enqueue(connection, Kind.CHALLENGE_CLOSED, people, recorded, challenge_id=event.challenge_id)
+    people = rows.execute(CONCERNED, {"challenge_id": event.challenge_id}).scalars().all()
+    _enqueue(rows, Kind.CHALLENGE_CLOSED, people, recorded, challenge_id=event.challenge_id)
 
 
 ENQUEUE = sql(
@@ -105,13 +103,13 @@ CONCERNED = sql("""
 """)
 
 
-def _enqueue_for_team(connection: Connection, kind: Kind, submission_id: UUID, recorded: RecordedEvent) -> None:
-    members = connection.execute(MEMBERS, {"submission_id": submission_id}).scalars().all()
-    _enqueue(connection, kind, members, recorded, submission_id=submission_id)
+def _enqueue_for_team(rows: Rows, kind: Kind, submission_id: UUID, recorded: RecordedEvent) -> None:
+    members = rows.execute(MEMBERS, {"submission_id": submission_id}).scalars().all()
+    _enqueue(rows, kind, members, recorded, submission_id=submission_id)
 
 
 def _enqueue(
-    connection: Connection,
+    rows: Rows,
     kind: Kind,
     people: Sequence[UUID],
     recorded: RecordedEvent,
@@ -130,36 +128,36 @@ def _enqueue(
             "caused_at_position": recorded.position,
             "caused_at": recorded.recorded_at,
         }
-        connection.execute(ENQUEUE, values)
+        rows.execute(ENQUEUE, values)
 
 
-def when_user_registered(connection: Connection, event: UserRegistered, _recorded: RecordedEvent) -> None:
+def when_user_registered(rows: Rows, event: UserRegistered, _recorded: RecordedEvent) -> None:
     """Know the person; name and address stay sealed."""
     statement = sql("INSERT INTO users VALUES (:user_id, :name, :email)")
-    connection.execute(statement, {"user_id": event.user_id, "name": event.name, "email": event.email})
+    rows.execute(statement, {"user_id": event.user_id, "name": event.name, "email": event.email})
 
 
-def when_team_created(connection: Connection, event: TeamCreated, _recorded: RecordedEvent) -> None:
+def when_team_created(rows: Rows, event: TeamCreated, _recorded: RecordedEvent) -> None:
     """Know the team and who is in it."""
     sealed_for = event.members[0] if event.name_is_sealed else None
     statement = sql("INSERT INTO teams VALUES (:team_id, :name, :sealed_for)")
-    connection.execute(statement, {"team_id": event.team_id, "name": event.name, "sealed_for": sealed_for})
+    rows.execute(statement, {"team_id": event.team_id, "name": event.name, "sealed_for": sealed_for})
     members = sql("INSERT INTO members VALUES (:team_id, :user_id)")
     for user_id in event.members:
-        connection.execute(members, {"team_id": event.team_id, "user_id": user_id})
+        rows.execute(members, {"team_id": event.team_id, "user_id": user_id})
 
 
-def when_problem_prepared(connection: Connection, event: ProblemPrepared, _recorded: RecordedEvent) -> None:
+def when_problem_prepared(rows: Rows, event: ProblemPrepared, _recorded: RecordedEvent) -> None:
     """Know how the problem's scores are printed."""
     statement = sql("INSERT INTO problems VALUES (:problem_id, :version, :metrics, :score_kind)")
     metrics = json.dumps([metric.model_dump() for metric in event.metrics])
     values = {"problem_id": event.problem_id, "version": event.version, "metrics": metrics, "score_kind": event.score_kind}
-    connection.execute(statement, values)
+    rows.execute(statement, values)
 
 
-def when_challenge_created(connection: Connection, event: ChallengeCreated, _recorded: RecordedEvent) -> None:
+def when_challenge_created(rows: Rows, event: ChallengeCreated, _recorded: RecordedEvent) -> None:
     """Know what the challenge is called, and whose it is."""
-    connection.execute(
+    rows.execute(
         sql("INSERT INTO challenges VALUES (:challenge_id, :title, :problem_id, :organiser_id)"),
         {
             "challenge_id": event.challenge_id,
@@ -170,16 +168,16 @@ def when_challenge_created(connection: Connection, event: ChallengeCreated, _rec
     )
 
 
-def when_join_approved(connection: Connection, event: JoinApproved, _recorded: RecordedEvent) -> None:
+def when_join_approved(rows: Rows, event: JoinApproved, _recorded: RecordedEvent) -> None:
     """Know which teams take part."""
     statement = sql("INSERT INTO joins VALUES (:challenge_id, :team_id)")
-    connection.execute(statement, {"challenge_id": event.challenge_id, "team_id": event.team_id})
+    rows.execute(statement, {"challenge_id": event.challenge_id, "team_id": event.team_id})
 
 
-def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, _recorded: RecordedEvent) -> None:
+def when_submission_uploaded(rows: Rows, event: SubmissionUploaded, _recorded: RecordedEvent) -> None:
     """Know whose submission it is, and what they call it."""
     statement = sql("INSERT INTO submissions VALUES (:submission_id, :challenge_id, :team_id, :name)")
-    connection.execute(
+    rows.execute(
         statement,
         {
             "submission_id": event.submission_id,
@@ -190,13 +188,13 @@ def when_submission_uploaded(connection: Connection, event: SubmissionUploaded, 
     )
 
 
-def when_mail_sent(connection: Connection, event: MailSent, recorded: RecordedEvent) -> None:
+def when_mail_sent(rows: Rows, event: MailSent, recorded: RecordedEvent) -> None:
     """Mark it as sent. In ordinary running it is already: this is for an outbox that is made again."""
     statement = sql(
         "UPDATE outbox SET state = 'sent', sent_at = :sent_at, message_id = :message_id WHERE mail_id = :mail_id AND state <> 'sent'"
     )
     values = {"mail_id": event.mail_id, "sent_at": recorded.recorded_at, "message_id": event.message_id}
-    connection.execute(statement, values)
+    rows.execute(statement, values)
 
 
 HANDLERS: Handlers = {

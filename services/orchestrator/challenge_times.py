@@ -15,8 +15,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
 
+from services.orchestrator.tables import CHALLENGE_TIMES
 from shared.events import ChallengeClosed, ChallengeCreated, ChallengeMoment, ChallengeOpened, CodeOpened, RecordedEvent
-from shared.ledger import DuplicateEventError, NewEvent, append, derived_id, read_stream
+from shared.ledger import DuplicateEventError, NewEvent, Rows, append, derived_id, read_stream
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -34,18 +35,15 @@ class TooEarlyError(Exception):
     """By the ledger's clock the time has not come: roll back."""
 
 
-def when_challenge_created(connection: Connection, event: ChallengeCreated) -> None:
+def when_challenge_created(rows: Rows, event: ChallengeCreated) -> None:
     """Its three times are to come, even if they are in the past."""
-    statement = text("INSERT INTO challenge_times VALUES (:challenge_id, :number, :due_at)")
     for number, due_at in enumerate((event.opens_at, event.code_opens_at, event.closes_at), start=1):
-        connection.execute(statement, {"challenge_id": event.challenge_id, "number": number, "due_at": due_at})
+        rows.insert(CHALLENGE_TIMES, challenge_id=event.challenge_id, number=number, due_at=due_at)
 
 
-def when_moment_came(connection: Connection, event: ChallengeMoment, _recorded: RecordedEvent) -> None:
+def when_moment_came(rows: Rows, event: ChallengeMoment, _recorded: RecordedEvent) -> None:
     """It is said."""
-    number = MOMENTS.index(type(event)) + 1
-    statement = text("DELETE FROM challenge_times WHERE challenge_id = :challenge_id AND number = :number")
-    connection.execute(statement, {"challenge_id": event.challenge_id, "number": number})
+    rows.delete(CHALLENGE_TIMES, (event.challenge_id, MOMENTS.index(type(event)) + 1))
 
 
 def ledger_clock(connection: Connection) -> datetime:

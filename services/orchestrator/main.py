@@ -9,8 +9,8 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 
 from services.orchestrator.consumer import EventConsumer, ReportConsumer
 from services.orchestrator.dead_letters.consumer import DeadLetterConsumer
-from services.orchestrator.jobs import HANDLERS
 from services.orchestrator.lost import LostWork, ReadyMessages
+from services.orchestrator.projection import HANDLERS
 from services.orchestrator.reminders import QueueState, Reminders
 from services.orchestrator.scheduler import Scheduler
 from services.orchestrator.silence import SilenceWatch

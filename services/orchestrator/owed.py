@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from services.orchestrator.tables import OWED_PREPARATIONS, OWED_SCORES
 from shared.events import (
     PreparationRequested,
     ProblemPreparationFailed,
@@ -18,6 +19,7 @@ from shared.events import (
     ScoringRequested,
     TrainingFinished,
 )
+from shared.ledger import Rows
 
 
 @dataclass(frozen=True)
@@ -66,48 +68,31 @@ def count_given_up(
     return int(connection.execute(statement, {"now": now, "after_s": after_s, "max": max_attempts}).scalar_one())
 
 
-def when_published(connection: Connection, event: ProblemPublished, recorded: RecordedEvent) -> None:
+def when_published(rows: Rows, event: ProblemPublished, recorded: RecordedEvent) -> None:
     """Its preparation is owed."""
-    connection.execute(
-        text("INSERT INTO owed_preparations VALUES (:problem_id, :version, :at)"),
-        {"problem_id": event.problem_id, "version": event.version, "at": recorded.recorded_at},
-    )
+    rows.insert(OWED_PREPARATIONS, problem_id=event.problem_id, version=event.version, asked_at=recorded.recorded_at)
 
 
-def when_preparation_requested(connection: Connection, event: PreparationRequested, recorded: RecordedEvent) -> None:
+def when_preparation_requested(rows: Rows, event: PreparationRequested, recorded: RecordedEvent) -> None:
     """It was asked for again."""
-    connection.execute(
-        text(
-            "UPDATE owed_preparations SET asked_at = :at, attempt = :attempt WHERE problem_id = :problem_id AND version = :version"
-        ),
-        {"at": recorded.recorded_at, "attempt": event.attempt, "problem_id": event.problem_id, "version": event.version},
-    )
+    rows.update(OWED_PREPARATIONS, (event.problem_id, event.version), asked_at=recorded.recorded_at, attempt=event.attempt)
 
 
-def when_preparation_ended(
-    connection: Connection, event: ProblemPrepared | ProblemPreparationFailed, _recorded: RecordedEvent
-) -> None:
+def when_preparation_ended(rows: Rows, event: ProblemPrepared | ProblemPreparationFailed, _recorded: RecordedEvent) -> None:
     """Nothing is owed of it."""
-    statement = text("DELETE FROM owed_preparations WHERE problem_id = :problem_id AND version = :version")
-    connection.execute(statement, {"problem_id": event.problem_id, "version": event.version})
+    rows.delete(OWED_PREPARATIONS, (event.problem_id, event.version))
 
 
-def when_trained(connection: Connection, event: TrainingFinished, recorded: RecordedEvent) -> None:
+def when_trained(rows: Rows, event: TrainingFinished, recorded: RecordedEvent) -> None:
     """Its score is owed."""
-    connection.execute(
-        text("INSERT INTO owed_scores VALUES (:run_id, :submission_id, :at)"),
-        {"run_id": event.run_id, "submission_id": event.submission_id, "at": recorded.recorded_at},
-    )
+    rows.insert(OWED_SCORES, run_id=event.run_id, submission_id=event.submission_id, asked_at=recorded.recorded_at)
 
 
-def when_scoring_requested(connection: Connection, event: ScoringRequested, recorded: RecordedEvent) -> None:
+def when_scoring_requested(rows: Rows, event: ScoringRequested, recorded: RecordedEvent) -> None:
     """It was asked for again."""
-    connection.execute(
-        text("UPDATE owed_scores SET asked_at = :at, attempt = :attempt WHERE run_id = :run_id"),
-        {"at": recorded.recorded_at, "attempt": event.attempt, "run_id": event.run_id},
-    )
+    rows.update(OWED_SCORES, (event.run_id,), asked_at=recorded.recorded_at, attempt=event.attempt)
 
 
-def when_scoring_ended(connection: Connection, event: ScoreComputed | ScoringFailed, _recorded: RecordedEvent) -> None:
+def when_scoring_ended(rows: Rows, event: ScoreComputed | ScoringFailed, _recorded: RecordedEvent) -> None:
     """Nothing is owed of it."""
-    connection.execute(text("DELETE FROM owed_scores WHERE run_id = :run_id"), {"run_id": event.run_id})
+    rows.delete(OWED_SCORES, (event.run_id,))

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from services.orchestrator.tables import POOLS
 from shared.events import PoolDrained, PoolEvent, PoolPaused, PoolResumed, PoolState, RecordedEvent
-from shared.ledger import Handlers
+from shared.ledger import Handlers, Rows
 
 _STATES: dict[type[PoolEvent], PoolState] = {PoolPaused: "paused", PoolDrained: "drained", PoolResumed: "open"}
 
@@ -54,15 +55,9 @@ def drains(connection: Connection) -> list[Drain]:
     return [Drain(row.pool, row.epoch, row.through) for row in connection.execute(statement)]
 
 
-def when_decided(connection: Connection, event: PoolEvent, recorded: RecordedEvent) -> None:
+def when_decided(rows: Rows, event: PoolEvent, recorded: RecordedEvent) -> None:
     """The newest decision counts."""
-    connection.execute(
-        text(
-            "INSERT INTO pools VALUES (:pool, :state, :reason, :position) ON CONFLICT (pool)"
-            " DO UPDATE SET state = excluded.state, reason = excluded.reason, position = excluded.position"
-        ),
-        {"pool": event.pool, "state": _STATES[type(event)], "reason": event.reason, "position": recorded.position},
-    )
+    rows.put(POOLS, (event.pool,), state=_STATES[type(event)], reason=event.reason, position=recorded.position)
 
 
 POOL_HANDLERS: Handlers = dict.fromkeys(_STATES, when_decided)

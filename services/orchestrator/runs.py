@@ -50,9 +50,17 @@ def _try_once(engine: Engine, run_id: UUID, decide: Callable[[Run], list[Decisio
         run, metadata = found
         decisions = decide(run)
         if decisions:
-            events = [NewEvent(each.event, metadata, run.version + number, id=each.id) for number, each in enumerate(decisions)]
-            append(connection, events)
+            append(connection, _chained(run, metadata, decisions))
     return decisions
+
+
+def _chained(run: Run, metadata: Metadata, decisions: Sequence[Decision]) -> list[NewEvent]:
+    """As the next events of the run's stream, each caused by the one before it: the end of a run by its last fold."""
+    causes = [metadata.causation_id, *(each.id for each in decisions)]
+    return [
+        NewEvent(each.event, metadata.model_copy(update={"causation_id": cause}), run.version + number, id=each.id)
+        for number, (each, cause) in enumerate(zip(decisions, causes, strict=False))
+    ]
 
 
 @dataclass(frozen=True)
@@ -117,9 +125,7 @@ class _Batch:
         run, metadata = found
         decisions = question.decide(run)
         if decisions:
-            self.events += [
-                NewEvent(each.event, metadata, run.version + number, id=each.id) for number, each in enumerate(decisions)
-            ]
+            self.events += _chained(run, metadata, decisions)
             now = reduce(evolve, (each.event for each in decisions), run)
             self._runs[run_id] = now, metadata.model_copy(update={"causation_id": decisions[-1].id})
         return decisions

@@ -70,18 +70,18 @@ def backup(folder: Path, name: str | None, *, only_verify: bool, as_json: bool) 
         click.echo(json.dumps(facts))
     else:
         click.echo(
-            f"{made.path} is complete: position {manifest.position:,}, {copied.n_objects:,} objects, of which {copied.n_new:,} are new"
+            f"{made.path} is complete: position {manifest.position:,}, {copied.n_objects:,} objects, {copied.n_new:,} of them new"
             f" ({copied.new_size / 2**20:,.1f} MiB)."
         )
         if copied.n_left_out:
             click.echo(
-                f"{copied.n_left_out:,} objects are left out: they hold other bytes than their keys say, or are none of ours."
+                f"Objects left out, since they hold other bytes than their keys say, or are none of ours: {copied.n_left_out:,}."
             )
         for each in manifest.missing:
             click.echo(f"missing: {each}", err=True)
         if manifest.n_missing:
             click.echo(
-                f"The object store lacks {manifest.n_missing:,} objects that the ledger names, and no backup here has them.",
+                f"Objects that the ledger names, and that neither the object store nor a backup here has: {manifest.n_missing:,}.",
                 err=True,
             )
     sys.exit(1 if manifest.n_missing else 0)
@@ -143,7 +143,7 @@ def restore(folder: Path, name: str | None, *, replace: bool, mail: bool, accept
         click.echo(json.dumps({**facts, "checks": [{"name": each.name, "ok": each.ok, "words": each.words} for each in checks]}))
     else:
         words = "restored" if all_well else "restored, and not whole: see above"
-        click.echo(f"{backup.name}, position {manifest.position:,}, is {words}. Now start the services.")
+        click.echo(f"{backup.name}, position {manifest.position:,}, is {words}. Its services may start now.")
     sys.exit(0 if all_well else 1)
 
 

@@ -102,7 +102,7 @@ def open_folder(path: Path, platform: str) -> Iterator[OpenBackupFolder]:
     # Those two: a first backup that was interrupted before it could say whose this is.
     if not (path / _OWNER).exists() and any(each.name not in {_LOCK, _UNFINISHED} for each in path.iterdir()):
         raise BackupError(f"{path} is not empty and holds no backups of Palio: name an empty folder, or one that is not there")
-    with (path / _LOCK).open("wb") as lock:
+    with os.fdopen(os.open(path / _LOCK, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as lock:
         try:
             # Freed by the kernel, however this process ends.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,7 +71,7 @@ def _event_of(row: Row) -> Event:
         version=int(row["version"]),
         type=row["type"],
         schema_version=int(row["schema_version"]),
-        data=json.loads(row["data"]),
+        data=row["data"],
         metadata=Metadata.model_validate_json(row["metadata"]),
         recorded_at=datetime.fromisoformat(row["recorded_at"]),
     )

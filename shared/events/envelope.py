@@ -42,7 +42,7 @@ class Metadata(Payload):
 
 @dataclass(frozen=True)
 class RecordedEvent:
-    """An event as the ledger holds it. `data` is as it was written, in the schema version it was written in."""
+    """An event as the ledger holds it. `data` is the JSON that was written, in the schema version it was written in."""
 
     position: int
     epoch: int
@@ -51,7 +51,7 @@ class RecordedEvent:
     version: int
     type: str
     schema_version: int
-    data: dict[str, Any]
+    data: str
     metadata: Metadata
     recorded_at: datetime
 
@@ -69,7 +69,10 @@ class RecordedEvent:
                 f"this release knows {event_type.schema_version}: upgrade this service"
             )
             raise NewerVersionError(message)
-        data = self.data
+        if self.schema_version == event_type.schema_version:
+            # Seven times as fast as by way of a dict, and a rebuild does this for every event that there is.
+            return event_type.model_validate_json(self.data)
+        data = json.loads(self.data)
         for version in range(self.schema_version, event_type.schema_version):
             data = event_type.upcasters[version](data)
         return event_type.model_validate(data)
@@ -92,7 +95,7 @@ class RecordedEvent:
             "causationid": self.metadata.causation_id and str(self.metadata.causation_id),
             "actorid": self.metadata.actor_id and str(self.metadata.actor_id),
             "traceparent": self.metadata.traceparent,
-            "data": self.data,
+            "data": json.loads(self.data),
         }
         present = {name: value for name, value in attributes.items() if value is not None}
         return json.dumps(present, separators=(",", ":")).encode()
@@ -110,7 +113,7 @@ class RecordedEvent:
                 version=attributes["streamversion"],
                 type=attributes["type"],
                 schema_version=attributes["schemaversion"],
-                data=attributes["data"],
+                data=json.dumps(attributes["data"], separators=(",", ":")),
                 metadata=Metadata(
                     correlation_id=attributes["correlationid"],
                     causation_id=attributes.get("causationid"),

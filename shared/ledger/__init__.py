@@ -13,6 +13,7 @@ from shared.ledger.append import (
 from shared.ledger.projection import Handlers, Projection
 from shared.ledger.read import head_position, known_events, read_after, read_stream
 from shared.ledger.read_model import OwnColumns, ReadModel
+from shared.ledger.rows import Rows, given_column, key_column
 
 __all__ = [
     "Appended",
@@ -24,10 +25,13 @@ __all__ = [
     "OwnColumns",
     "Projection",
     "ReadModel",
+    "Rows",
     "append",
     "append_once",
     "derived_id",
+    "given_column",
     "head_position",
+    "key_column",
     "known_events",
     "read_after",
     "read_stream",

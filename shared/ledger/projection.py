@@ -9,17 +9,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from prometheus_client import Counter, Gauge
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from shared.events import EVENT_TYPES, Event, NewerVersionError, RecordedEvent
 from shared.faults import fault_point
 from shared.ledger.read import read_after
+from shared.ledger.rows import Rows
 from shared.telemetry import Readiness, get_logger
 
 log = get_logger(__name__)
 
-#: What a read model does with an event: writes rows on the connection it is given, nothing else.
-Handlers = Mapping[type[Event], Callable[[Connection, Any, RecordedEvent], None]]
+#: What a read model does with an event: writes the rows it is given, nothing else.
+Handlers = Mapping[type[Event], Callable[[Rows, Any, RecordedEvent], None]]
 
 POSITION = Gauge("palio_projection_position", "Last ledger position that a projection has taken in", ["projection"])
 UNKNOWN = Counter("palio_projection_unknown_events_total", "Events of a type this release does not know, skipped", ["projection"])
@@ -72,13 +73,15 @@ class Projection:
             start = position = int(connection.execute(locked).scalar_one())
             limit = self._batch if until is None else max(min(self._batch, until - start), 0)
             events = read_after(connection, start, limit)
+            rows = Rows(connection)
             for recorded in events:
                 try:
-                    self._take_in(connection, recorded)
+                    self._take_in(rows, recorded)
                 except NewerVersionError as error:
                     newer = error
                     break
                 position = recorded.position
+            rows.flush()
             if position > start:
                 advance = text(f"UPDATE {self.schema}.checkpoint SET position = :position")  # noqa: S608  (our own schema)
                 connection.execute(advance, {"position": position})
@@ -94,10 +97,10 @@ class Projection:
             raise newer
         return position, len(events) == self._batch
 
-    def _take_in(self, connection: Connection, recorded: RecordedEvent) -> None:
+    def _take_in(self, rows: Rows, recorded: RecordedEvent) -> None:
         handler = self._handlers.get(recorded.type)
         if handler is not None:
-            handler(connection, recorded.event(), recorded)
+            handler(rows, recorded.event(), recorded)
         elif recorded.type not in EVENT_TYPES:
             UNKNOWN.labels(self.schema).inc()
             log.warning("unknown_event_type", type=recorded.type, position=recorded.position)

@@ -1,6 +1,5 @@
 """Reading the ledger: by position, and by stream."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -60,7 +59,7 @@ def _recorded(rows: Sequence[Row[Any]]) -> list[RecordedEvent]:
             version=row.version,
             type=row.type,
             schema_version=row.schema_version,
-            data=json.loads(row.data),
+            data=row.data,
             metadata=Metadata.model_validate_json(row.metadata),
             recorded_at=row.recorded_at,
         )

@@ -21,7 +21,8 @@ from shared.ledger.read_model import ReadModel
 from shared.migrations.upgrade import allow_tables, upgrade_schema
 from shared.telemetry import Readiness
 
-BATCH = 2_000
+#: Rows that many events change are read and written once a batch; what it holds in memory is some tens of MB.
+BATCH = 10_000
 #: Writers are asked to wait for no longer than this, several times.
 LOCK_TIMEOUT_S = 5
 LOCK_TRIES = 6

@@ -37,6 +37,7 @@ def test_the_history_leads_from_the_problem_to_the_score_with_every_digest(clio:
     assert entries[-1]["type"] == "ScoreComputed"
     by_type = {entry["type"]: entry for entry in entries}
     assert by_type["ScoreComputed"]["caused_by"] == by_type["TrainingFinished"]["position"]
+    assert by_type["TrainingFinished"]["caused_by"] == by_type["FoldTrained"]["position"], "the last fold ended it"
     assert by_type["TrainingRequested"]["caused_by"] == by_type["SubmissionUploaded"]["position"]
     digests = {name for entry in entries for name in entry["digests"]}
     assert {"code", "kit", "private data", "data and folds", "labels", "environment", "lock", "predictions"} <= digests

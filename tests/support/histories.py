@@ -22,7 +22,7 @@ from services.leaderboard.projection import READ_MODEL as LEADERBOARD
 from services.mailer.outbox import Outbox
 from services.mailer.reactions import READ_MODEL as MAILER
 from services.orchestrator.challenge_times import record_what_has_come
-from services.orchestrator.jobs import READ_MODEL as ORCHESTRATOR
+from services.orchestrator.projection import READ_MODEL as ORCHESTRATOR
 from services.orchestrator.release import release
 from services.orchestrator.reminders import QueueState, Reminders
 from services.orchestrator.run import decide

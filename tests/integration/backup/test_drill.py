@@ -160,7 +160,7 @@ def test_a_backup_is_for_its_owner_only(made: Made) -> None:
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
-    assert {mode for path, mode in modes.items() if path.is_file() and path.name != "palio.lock"} == {0o600}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
 
 
 def test_mail_stays_off_through_a_rebuild_until_an_operator_turns_it_on(

@@ -21,8 +21,8 @@ from services.orchestrator.consumer import ReportConsumer
 from services.orchestrator.dead_letters.consumer import DeadLetterConsumer
 from services.orchestrator.dead_letters.letter import Arrived, dead_letter
 from services.orchestrator.dead_letters.store import Kept, drop, find, keep, listed
-from services.orchestrator.jobs import HANDLERS, READ_MODEL
 from services.orchestrator.lost import LostWork
+from services.orchestrator.projection import HANDLERS, READ_MODEL
 from services.orchestrator.release import release
 from services.orchestrator.scheduler import Scheduler
 from services.orchestrator.trainers import Trainers

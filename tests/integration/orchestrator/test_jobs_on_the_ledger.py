@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from services.orchestrator.jobs import HANDLERS, mean_durations, tracked_jobs
+from services.orchestrator.jobs import mean_durations, tracked_jobs
 from services.orchestrator.lost import LostWork
 from services.orchestrator.pools import Drain, drains
+from services.orchestrator.projection import HANDLERS
 from services.orchestrator.release import release
 from services.orchestrator.run import decide
 from services.orchestrator.runs import decide_and_append

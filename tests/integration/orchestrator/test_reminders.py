@@ -9,8 +9,8 @@ import aio_pika
 import pytest
 from sqlalchemy import Engine, text
 
-from services.orchestrator.jobs import HANDLERS
 from services.orchestrator.main import scorers_queue
+from services.orchestrator.projection import HANDLERS
 from services.orchestrator.reminders import GIVEN_UP, MAX_REQUESTS, QueueState, Reminders
 from services.scorer.consumer import ScorerConsumer
 from services.scorer.main import score_limits

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, text
 
-from services.orchestrator.jobs import READ_MODEL
+from services.orchestrator.projection import READ_MODEL
 from services.orchestrator.silence import BOUND, OLDEST, SilenceWatch
 from services.orchestrator.trainers import Trainers
 from shared.artefacts import Store

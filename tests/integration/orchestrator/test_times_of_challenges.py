@@ -17,9 +17,9 @@ from sqlalchemy import Connection, Engine
 from services.ingest.challenges import NewChallenge, create_challenge, join_challenge
 from services.ingest.submissions import NewSubmission, SubmissionDesk
 from services.orchestrator.challenge_times import ledger_clock, record_what_has_come
-from services.orchestrator.jobs import HANDLERS
 from services.orchestrator.lost import LostWork
 from services.orchestrator.main import ready_messages
+from services.orchestrator.projection import HANDLERS
 from services.orchestrator.scheduler import Scheduler
 from services.orchestrator.trainers import Trainers
 from shared.artefacts import Store

@@ -21,7 +21,7 @@ def recorded(at_s: float, event: Event) -> RecordedEvent:
         version=1,
         type=type(event).__name__,
         schema_version=event.schema_version,
-        data=event.model_dump(mode="json"),
+        data=event.model_dump_json(),
         metadata=Metadata(correlation_id="test"),
         recorded_at=BEGIN + timedelta(seconds=at_s),
     )

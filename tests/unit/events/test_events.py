@@ -26,7 +26,7 @@ def recorded(type_name: str, schema_version: int, data: dict[str, Any], position
         version=1,
         type=type_name,
         schema_version=schema_version,
-        data=data,
+        data=json.dumps(data),
         metadata=Metadata(correlation_id="request"),
         recorded_at=datetime(2026, 11, 1, tzinfo=UTC),
     )
@@ -93,7 +93,7 @@ def test_an_event_survives_the_wire(data: dict[str, Any], correlation_id: str, p
         version=3,
         type="Anything",
         schema_version=1,
-        data=data,
+        data=json.dumps(data, separators=(",", ":")),
         metadata=Metadata(correlation_id=correlation_id, causation_id=uuid4(), traceparent="00-trace"),
         recorded_at=datetime(2026, 11, 1, 12, 0, 0, 123456, tzinfo=UTC),
     )

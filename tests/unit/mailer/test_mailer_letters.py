@@ -27,7 +27,7 @@ CAUSE = RecordedEvent(
     version=1,
     type="ScoreComputed",
     schema_version=1,
-    data={},
+    data="{}",
     metadata=Metadata(correlation_id="c"),
     recorded_at=NOW,
 )

@@ -19,7 +19,7 @@ def recorded(position: int, event: Event, type_name: str | None = None) -> Recor
         version=1,
         type=type_name or type(event).__name__,
         schema_version=event.schema_version,
-        data=event.model_dump(mode="json"),
+        data=event.model_dump_json(),
         metadata=Metadata(correlation_id="c"),
         recorded_at=datetime.now(UTC),
     )

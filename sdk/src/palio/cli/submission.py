@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from palio.cli.session import connect, here, json_option, named_challenge, server_option
-from palio.client import Client
+from palio.client import ApiError, Client
 from palio.client.answers import Submission
 from palio.contract_errors import KitError
 from palio.kit_folder import find_target, read_elements
@@ -53,7 +53,12 @@ def submit(
     challenge = named_challenge(challenge, target.origin)
     with connect(server, target.origin) as client:
         files = read_elements(target.submission, client.challenge(challenge)["elements"])
-        handed_in = client.submit(challenge, name or target.submission.name, files)
+        try:
+            handed_in = client.submit(challenge, name or target.submission.name, files)
+        except ApiError as error:
+            if error.code == "name-taken":
+                raise KitError(f"{error} For example: palio submit --name '{target.submission.name}, again'.") from error
+            raise
         say(f"Submitted {target.submission.name} to {challenge} as {handed_in['name']} ({handed_in['id']}).", "green")
         if watch:
             _report(_watch(client, handed_in["id"]), as_json=as_json)
@@ -134,7 +139,9 @@ def _identified(client: Client, submission: str | None, challenge: str | None) -
     matching = [item for item in own if submission in {None, item["name"]}]
     if not matching:
         raise KitError(
-            f"Your team has no submission {submission or ''} in {challenge}; `palio status` lists them.".replace("  ", " ")
+            f"Your team has no submission {submission} in {challenge}; `palio status --challenge {challenge}` lists them."
+            if submission
+            else f"Your team has no submission in {challenge}: `palio submit` hands one in."
         )
     return matching[-1]["id"]
 

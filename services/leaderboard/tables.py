@@ -1,0 +1,98 @@
+"""The tables of the read model, as its migrations make them (a test compares the two). In whatever schema: handlers name none."""
+
+from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Double, Integer, MetaData, Table, Text, Uuid
+
+from shared.ledger import given_column, key_column
+
+TABLES = MetaData()
+
+
+_Moment = DateTime(timezone=True)
+#: Of a log whose length, or a challenge whose budget, an earlier release did not record, all is shown.
+UNKNOWN_LOG_BYTES = 64 * 2**20
+
+TEAMS = Table("teams", TABLES, key_column("team_id", Uuid), given_column("name", Text), Column("sealed_for", Uuid))
+MEMBERS = Table("members", TABLES, key_column("team_id", Uuid), key_column("user_id", Uuid))
+PROBLEMS = Table(
+    "problems",
+    TABLES,
+    key_column("problem_id", Text),
+    key_column("version", Integer),
+    given_column("organiser_id", Uuid),
+    given_column("kit_digest", Text),
+    given_column("state", Text),
+    Column("outcome", Text),
+    Column("reason", Text),
+    Column("detail_digest", Text),
+    #: The `ProblemPrepared` event's data, once there is one.
+    Column("prepared", Text),
+)
+CHALLENGES = Table(
+    "challenges",
+    TABLES,
+    key_column("challenge_id", Text),
+    given_column("title", Text),
+    given_column("problem_id", Text),
+    given_column("problem_version", Integer),
+    given_column("opens_at", _Moment),
+    given_column("code_opens_at", _Moment),
+    given_column("closes_at", _Moment),
+    given_column("limits", Text),
+    given_column("n_teams", Integer, 0),
+    given_column("n_submissions", Integer, 0),
+    given_column("log_policy", Text),
+    given_column("team_log_bytes", BigInteger),
+    given_column("created_at_position", BigInteger),
+    #: Null while it has not closed.
+    Column("closed_at_position", BigInteger),
+)
+JOINS = Table("joins", TABLES, key_column("challenge_id", Text), key_column("team_id", Uuid))
+SUBMISSIONS = Table(
+    "submissions",
+    TABLES,
+    key_column("submission_id", Uuid),
+    given_column("challenge_id", Text),
+    given_column("team_id", Uuid),
+    given_column("name", Text),
+    given_column("files", ARRAY(Text)),
+    given_column("submitted_at", _Moment),
+    given_column("state", Text),
+    Column("run_id", Uuid),
+    given_column("pool", Text),
+    Column("n_folds", Integer),
+    Column("outcome", Text),
+    Column("reason", Text),
+    Column("failed_fold", Integer),
+    Column("traceback_digest", Text),
+    Column("finished_at", _Moment),
+    #: The `ScoreComputed` event's data, once there is one.
+    Column("score", Text),
+    #: Changes with every change of the row: an open stream sends when it does.
+    given_column("changed_at_position", BigInteger),
+)
+FOLDS = Table(
+    "folds",
+    TABLES,
+    key_column("run_id", Uuid),
+    key_column("fold", Integer),
+    #: Null for a fold that failed.
+    Column("train_time_s", Double),
+    Column("valid_time_s", Double),
+    Column("test_time_s", Double),
+    Column("peak_memory_bytes", BigInteger),
+    Column("log_digest", Text),
+    #: How much of its log the team sees.
+    given_column("shown_log_bytes", BigInteger, UNKNOWN_LOG_BYTES),
+)
+TEAM_LOGS = Table(
+    "team_logs", TABLES, key_column("challenge_id", Text), key_column("team_id", Uuid), given_column("shown_bytes", BigInteger)
+)
+BOARD_ROWS = Table(
+    "board_rows",
+    TABLES,
+    key_column("submission_id", Uuid),
+    given_column("challenge_id", Text),
+    key_column("from_position", BigInteger),
+    #: The first position at which it stands there no more; null while it does.
+    Column("to_position", BigInteger),
+)
