@@ -1,6 +1,7 @@
-"""How soon work goes on after its trainer is killed with SIGKILL: from the kill to the start on another trainer, in the ledger.
+"""How soon things go on after a kill with SIGKILL.
 
-Two trainers with one slot each, one of them idle.
+A trainer: from the kill to the start on another one, in the ledger; two with one slot each, one of them idle. The active relay: from
+the kill to the moment when the one that stood by says that it publishes.
 
 Examples:
   .venv/bin/python -m benchmarks.resume
@@ -10,8 +11,11 @@ Examples:
 
 import os
 import signal
+import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 from uuid import UUID
 
@@ -19,10 +23,12 @@ from sqlalchemy import Engine, create_engine
 
 from benchmarks.figures import Arguments, Figures, say
 from deploy.local.services import Processes
+from deploy.local.stack import Stack
 from shared.events import TrainingStarted
 from shared.ledger import read_stream
 from shared.runs import run_id_of
 from tests.crash.world import Acknowledged, World, world
+from tests.support.relays import running_relay
 
 LIMIT_S = 120.0
 FOLD_S = 5.0
@@ -56,6 +62,27 @@ def resumed_s(stage: World, engine: Engine) -> float:
     return seconds
 
 
+def taken_over_s(stack: Stack) -> float:
+    """Seconds from a kill of the active relay to the other one's being active."""
+    environment = stack.services.environment("relay")
+    with running_relay(environment) as active:
+        _wait(active.is_active)
+        with running_relay(environment) as standby:
+            _wait(lambda: '"ready"' in standby.readiness())
+            active.kill()
+            at = time.monotonic()
+            _wait(standby.is_active)
+            return time.monotonic() - at
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not until():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the relays were not where they should be within {LIMIT_S} s")
+        time.sleep(0.01)
+
+
 def main() -> None:
     """Measure and print."""
     parser = Arguments(__doc__)
@@ -66,8 +93,14 @@ def main() -> None:
         say("killing trainers")
         times = [resumed_s(stage, engine) for _ in range(options.repeats)]
         engine.dispose()
-    figures = Figures("resumed after a trainer was killed", ("kills", "median, s", "longest, s"))
-    figures.add(len(times), median(times), max(times))
+    figures = Figures("going on after a kill", ("what", "kills", "median, s", "longest, s"))
+    figures.add("trainer", len(times), median(times), max(times))
+    with tempfile.TemporaryDirectory(prefix="palio-benchmark-") as folder, Stack(Path(folder) / "stack") as stack:
+        stack.start_servers()
+        stack.migrate()
+        say("killing relays")
+        times = [taken_over_s(stack) for _ in range(options.repeats)]
+    figures.add("relay", len(times), median(times), max(times))
     figures.print(as_json=options.json)
 
 

@@ -73,15 +73,6 @@ def append_joins(stack: Stack) -> tuple[int, int]:
     return position - N_EVENTS + 1, position
 
 
-@pytest.fixture(scope="module")
-def servers_alone() -> Iterator[Stack]:
-    """Servers without services."""
-    with temporary_stack("relay-broker") as stack:
-        stack.start_servers()
-        stack.migrate()
-        yield stack
-
-
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_a_broker_that_is_restarted_in_mid_batch_loses_and_reorders_nothing(how: str, stack: Stack) -> None:
     first, last = append_joins(stack)
