@@ -1,6 +1,6 @@
 """Palio's kit contract: what a `problem.py` and a submission are written with.
 
-`import palio` is cheap: the submodules `prediction_types`, `score_types` and `workflows` are imported when first used, so
+`import palio` is cheap: the submodules `cvs`, `prediction_types`, `score_types` and `workflows` are imported when first used, so
 that commands that only talk to a server do not wait for scikit-learn.
 """
 
@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import cvs as cvs
     from . import kit as kit
     from . import prediction_types as prediction_types
     from . import score_types as score_types
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_SUBMODULES = frozenset({"kit", "prediction_types", "score_types", "workflows"})
+_SUBMODULES = frozenset({"cvs", "kit", "prediction_types", "score_types", "workflows"})
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -24,7 +24,21 @@ CLASSIFIERS: dict[str, dict[str, Any]] = {
     "NormalizedGini": {},
     "SoftAccuracy": {"score_matrix": None},
 }
-BINARY: dict[str, dict[str, Any]] = {"ROCAUC": {}, "BrierScore": {}, "BrierSkillScore": {}}
+BINARY: dict[str, dict[str, Any]] = {
+    "ROCAUC": {},
+    "BrierScore": {},
+    "BrierSkillScore": {},
+    "BrierScoreReliability": {},
+    "BrierScoreResolution": {},
+}
+DETECTORS: dict[str, dict[str, Any]] = {
+    "OSPA": {},
+    "SCP": {"shape": [40, 40]},
+    "DetectionPrecision": {},
+    "DetectionRecall": {"iou_threshold": 0.3},
+    "MADCenter": {"iou_threshold": 0.3},
+    "MADRadius": {"conf_threshold": 0.2},
+}
 REGRESSORS: dict[str, dict[str, Any]] = {"RMSE": {}, "RelativeRMSE": {}, "NormalizedRMSE": {}, "MARE": {}}
 
 
@@ -41,7 +55,11 @@ def _multiclass_scores(rw: Any, case: dict[str, Any]) -> dict[str, float]:
     scores = {}
     for name, options in {**CLASSIFIERS, **(BINARY if n_classes == 2 else {})}.items():
         filled = {key: _soft_matrix(n_classes) if value is None else value for key, value in options.items()}
-        scores[name] = float(getattr(rw.score_types, name)(**filled).score_function(truth, predictions))
+        metric = getattr(rw.score_types, name)(**filled)
+        if name == "BrierScoreReliability":
+            # RAMP's bins all stand for one probability; ours for their middles. With RAMP's, both say the same.
+            metric.bin_centers = np.full(len(metric.bins) - 1, 0.005)
+        scores[name] = float(metric.score_function(truth, predictions))
     return scores
 
 
@@ -61,6 +79,81 @@ def _regression_scores(rw: Any, case: dict[str, Any]) -> dict[str, float]:
     make = rw.prediction_types.make_regression(label_names=names)
     pair = make(y_true=truth), make(y_pred=predicted)
     return {name: float(getattr(rw.score_types, name)().score_function(*pair)) for name in REGRESSORS}
+
+
+def detection_scores(rw: Any, cases: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Scores of cases with `y_true` and `y_pred`, a list of circles for each image, and a `minipatch` or None."""
+    return [_detection_scores(rw, case) for case in cases]
+
+
+def _detection_scores(rw: Any, case: dict[str, Any]) -> dict[str, float]:
+    make = rw.prediction_types.make_detection()
+    # One image more, so that images with equally many circles are not taken for a table by RAMP.
+    truth, predicted = make(y_true=[*case["y_true"], []]), make(y_pred=[*case["y_pred"], []])
+    scores = {"DetectionAveragePrecision": rw.score_types.DetectionAveragePrecision().score_function(truth, predicted)}
+    for name, options in DETECTORS.items():
+        metric = getattr(rw.score_types, name)(**options, minipatch=case["minipatch"])
+        scores[name] = float(metric.score_function(truth, predicted))
+    return scores
+
+
+def clustering_scores(rw: Any, cases: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Scores of cases with `y_true` and `y_pred`: (n_rows, 2)."""
+    make = rw.prediction_types.make_clustering()
+    metric = rw.score_types.ClusteringEfficiency()
+    return [
+        {
+            "ClusteringEfficiency": float(
+                metric.score_function(make(y_true=np.array(each["y_true"])), make(y_pred=np.array(each["y_pred"])))
+            )
+        }
+        for each in cases
+    ]
+
+
+def combined_scores(rw: Any, cases: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Scores and the first bagged column of cases with `y_true`, (n_rows, 2): class and number, and `folds` of `y_pred`."""
+    return [_combined_scores(rw, case) for case in cases]
+
+
+def _combined_scores(rw: Any, case: dict[str, Any]) -> dict[str, float]:
+    kinds, scores = rw.prediction_types, rw.score_types
+    make = kinds.make_combined([kinds.make_multiclass([0.0, 1.0, 2.0]), kinds.make_regression(["number"])])
+    truth = make(y_true=np.array(case["y_true"]))
+    spread = []
+    for fold in case["folds"]:
+        whole = make(n_samples=len(case["y_true"]))
+        whole.set_valid_in_train(make(y_pred=np.array(fold)), np.arange(len(case["y_true"])))
+        spread.append(whole)
+    bagged = make.combine(spread)
+    metrics = [
+        scores.MakeCombined(scores.ClassificationError(name="error"), 0),
+        scores.MakeCombined(scores.MARE(name="mare"), 1),
+        scores.Combined([scores.ClassificationError(), scores.MARE()], [2 / 3, 1 / 3], name="both"),
+    ]
+    found = {metric.name: float(metric.score_function(truth, bagged)) for metric in metrics}
+    return found | {"maximum": float(metrics[2].maximum), "mean": float(bagged.y_pred.mean())}
+
+
+def merged_detections(rw: Any, cases: list[list[Any]]) -> list[Any]:
+    """Circles that the predictions of each case agree on; every prediction a list of circles for each image."""
+    make = rw.prediction_types.make_detection()
+    merged = []
+    for case in cases:
+        combined = make.combine([make(y_pred=[*each, None]) for each in case])
+        merged.append([sorted(np.asarray(circle).tolist() for circle in image) for image in combined.y_pred[:-1]])
+    return merged
+
+
+def folds(rw: Any, cases: list[dict[str, Any]]) -> list[Any]:
+    """Rows of each fold of cases with the name of the `scheme`, its `options` and `y`."""
+    # numpy 2.4 has it under this name alone.
+    setattr(np, "in1d", np.isin)  # noqa: B010 - numpy's types do not know it
+    made = []
+    for case in cases:
+        scheme = getattr(rw.cvs, case["scheme"])(**case["options"])
+        made.append([[rows.tolist() for rows in fold] for fold in scheme.get_cv(None, np.array(case["y"]))])
+    return made
 
 
 def bags(rw: Any, cases: list[dict[str, Any]]) -> list[Any]:

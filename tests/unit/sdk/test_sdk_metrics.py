@@ -26,6 +26,8 @@ CLASSIFICATION = [
     score_types.NormalizedGini(),
     score_types.ROCAUC(),
     score_types.BrierScore(),
+    score_types.BrierScoreReliability(),
+    score_types.BrierScoreResolution(),
     score_types.SoftAccuracy(np.eye(2)),
 ]
 
@@ -39,12 +41,27 @@ def test_a_score_lies_in_its_range(metric: BaseScoreType, heads: list[float]) ->
     assert metric.minimum - 1e-12 <= score <= metric.maximum + 1e-12
 
 
-@pytest.mark.parametrize("metric", CLASSIFICATION, ids=repr)
+#: A bin stands for its middle, which is right of 0.
+PERFECT = [metric for metric in CLASSIFICATION if not isinstance(metric, score_types.BrierScoreReliability)]
+
+
+@pytest.mark.parametrize("metric", PERFECT, ids=repr)
 def test_a_perfect_prediction_gets_the_good_end_of_the_range(metric: BaseScoreType) -> None:
     truth = Coin(y_true=["heads", "tails", "heads"])
     best = metric.minimum if metric.is_lower_the_better else metric.maximum
     assert metric.score_function(truth, truth) == pytest.approx(best, abs=1e-12)
     assert metric.worst == (metric.maximum if metric.is_lower_the_better else metric.minimum)
+
+
+def test_reliability_and_resolution_are_parts_of_the_brier_score() -> None:
+    # Murphy: score = reliability - resolution + uncertainty, where every row of a bin has the bin's probability.
+    truth = np.array([0, 0, 1, 0, 1, 1, 1, 0, 1, 1])
+    proba = np.array([0.15, 0.15, 0.15, 0.55, 0.55, 0.55, 0.95, 0.95, 0.95, 0.95])
+    climate = truth.mean()
+    uncertainty = climate * (1 - climate)
+    reliability = score_types.BrierScoreReliability()(truth, proba)
+    resolution = score_types.BrierScoreResolution()(truth, proba) * uncertainty
+    assert reliability - resolution + uncertainty == pytest.approx(score_types.BrierScore()(truth, proba), abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -46,18 +46,27 @@ class BasePrediction:
         fold_is: Rows | None = None,
     ) -> None:
         if y_pred is not None:
-            self.y_pred = numbers(take_rows(y_pred, fold_is))
+            self.y_pred = self.from_predicted(take_rows(y_pred, fold_is))
         elif y_true is not None:
             self.y_pred = self.from_truth(take_rows(y_true, fold_is))
         elif n_samples is not None:
-            shape = (n_samples, self.n_columns) if self.n_columns else (n_samples,)
-            self.y_pred = np.full(shape, np.nan)
+            self.y_pred = self.unpredicted(n_samples)
         else:
             raise ValueError("Predictions need y_pred, y_true or n_samples; none of them was given.")
         self.check_y_pred_dimensions()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(y_pred={self.y_pred!r})"
+
+    @classmethod
+    def from_predicted(cls, y_pred: Any) -> Array:
+        """What a model returned as `y_pred`."""
+        return numbers(y_pred)
+
+    @classmethod
+    def unpredicted(cls, n_samples: int) -> Array:
+        """The `y_pred` of rows that nobody predicted."""
+        return np.full((n_samples, cls.n_columns) if cls.n_columns else (n_samples,), np.nan)
 
     @classmethod
     def from_truth(cls, y_true: Any) -> Array:

@@ -13,7 +13,7 @@ class BaseScoreType:
     `score_function` takes two `Predictions`, and hands `__call__` what this kind of metric compares: here, `y_pred` of both.
     """
 
-    is_lower_the_better: ClassVar[bool] = False
+    is_lower_the_better: bool = False
     minimum: float = 0.0
     maximum: float = 1.0
     #: What `name` is when a kit does not say.

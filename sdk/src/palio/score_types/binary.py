@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from palio.prediction_types.base import Array
@@ -33,7 +34,7 @@ class BrierScore(SecondClassScoreType):
     Brier, Verification of forecasts expressed in terms of probability, 1950.
     """
 
-    is_lower_the_better: ClassVar[bool] = True
+    is_lower_the_better: bool = True
     default_name: ClassVar[str] = "brier_score"
 
     def __init__(self, name: str | None = None, precision: int = 3) -> None:
@@ -60,6 +61,57 @@ class BrierSkillScore(SecondClassScoreType):
         """See the class."""
         climate = np.full(len(y_true), np.mean(y_true))
         return 1 - float(brier_score_loss(y_true, y_pred)) / float(brier_score_loss(y_true, climate))
+
+
+class _BinnedBrierScoreType(SecondClassScoreType):
+    """A part of the Brier score, with rows in bins of equal probability. Murphy, A new vector partition of the probability score, 1973.
+
+    `bins`: the edges of the bins, the last one's right edge included. A bin stands for the probability in its middle, at most 1.
+    """
+
+    def __init__(self, name: str | None = None, precision: int = 3, bins: npt.ArrayLike | None = None) -> None:
+        super().__init__(name, precision)
+        self.bins = np.arange(0, 1.2, 0.1) if bins is None else np.asarray(bins, dtype=float)
+        self.bin_centers = np.clip((self.bins[1:] + self.bins[:-1]) / 2, 0, 1)
+
+    def frequencies(self, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+        """How many rows each bin holds, and the share of them whose second class is true (NaN for none): (n_bins,) each."""
+        n_rows = np.histogram(y_pred, self.bins)[0]
+        n_true = np.histogram(y_pred[y_true == 1], self.bins)[0]
+        return n_rows, np.divide(n_true, n_rows, out=np.full(len(n_rows), np.nan), where=n_rows > 0)
+
+
+class BrierScoreReliability(_BinnedBrierScoreType):
+    """Mean squared difference of a bin's probability and its share of the second class: in [0, 1], 0 if honest, lower is better.
+
+    sum n_k (p_k - o_k)^2 / n, for bins k of n_k rows, middle p_k and observed share o_k.
+    """
+
+    is_lower_the_better: bool = True
+    default_name: ClassVar[str] = "brier_score_reliability"
+
+    def __call__(self, y_true: Any, y_pred: Any) -> float:
+        """See the class."""
+        n_rows, observed = self.frequencies(y_true, y_pred)
+        return float(np.nansum(n_rows * (self.bin_centers - observed) ** 2)) / len(y_pred)
+
+
+class BrierScoreResolution(_BinnedBrierScoreType):
+    """How far bins' shares of the second class are from the share of all rows: in [0, 1], higher is better.
+
+    sum n_k (o_k - c)^2 / n, by the uncertainty c (1 - c), where c is the share among all rows. NaN when only one class is true.
+    """
+
+    default_name: ClassVar[str] = "brier_score_resolution"
+
+    def __call__(self, y_true: Any, y_pred: Any) -> float:
+        """See the class."""
+        n_rows, observed = self.frequencies(y_true, y_pred)
+        climate = float(np.mean(y_true))
+        uncertainty = climate * (1 - climate)
+        if uncertainty == 0:
+            return float("nan")
+        return float(np.nansum(n_rows * (observed - climate) ** 2)) / len(y_pred) / uncertainty
 
 
 class NormalizedGini(SecondClassScoreType):

@@ -26,7 +26,7 @@ class Accuracy(ClassifierBaseScoreType):
 class ClassificationError(ClassifierBaseScoreType):
     """Share of rows whose label is wrong, 1 - accuracy: in [0, 1], lower is better."""
 
-    is_lower_the_better: ClassVar[bool] = True
+    is_lower_the_better: bool = True
     default_name: ClassVar[str] = "classification error"
 
     def __call__(self, y_true: Any, y_pred: Any) -> float:

@@ -20,7 +20,7 @@ class NegativeLogLikelihood(BaseScoreType):
     `sklearn.metrics.log_loss`, which keeps probabilities away from 0 and 1 by the precision of their type.
     """
 
-    is_lower_the_better: ClassVar[bool] = True
+    is_lower_the_better: bool = True
     maximum = float("inf")
     default_name: ClassVar[str] = "negative log likelihood"
 

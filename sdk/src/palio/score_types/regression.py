@@ -15,7 +15,7 @@ from palio.score_types.base import BaseScoreType
 class _ErrorScoreType(BaseScoreType):
     """An error: from 0 up, lower is better."""
 
-    is_lower_the_better: ClassVar[bool] = True
+    is_lower_the_better: bool = True
     maximum = float("inf")
 
 
