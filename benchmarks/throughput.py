@@ -23,7 +23,7 @@ from sqlalchemy import Engine, create_engine, text
 from benchmarks.figures import Arguments, Figures
 from deploy.local.services import ROOT
 from deploy.local.stack import Stack
-from shared.bus.reports import FoldTrainedReport, StartedReport
+from shared.bus.reports import AnyReport, FoldTrainedReport, StartedReport
 from shared.bus.topology import REPORTS
 from shared.events import AdministratorAppointed, FoldLimits, FoldUsage, Metadata, TrainingRequested
 from shared.ledger import NewEvent, append
@@ -110,21 +110,25 @@ def request(run: int) -> TrainingRequested:
     )  # fmt: skip
 
 
+def reports_of(requested: TrainingRequested) -> list[AnyReport]:
+    """What a trainer says of a run that goes well."""
+    about = {"run_id": requested.run_id, "submission_id": requested.submission_id, "attempt": 1, "execution_id": uuid4()}
+    usage = FoldUsage(train_time_s=0, valid_time_s=0, test_time_s=0, peak_memory_bytes=0)
+    digest = requested.bundle_digest
+    folds = [
+        FoldTrainedReport(**about, fold=fold, predictions_digest=digest, log_digest=digest, usage=usage)
+        for fold in range(N_FOLDS)
+    ]
+    return [StartedReport(**about, trainer="benchmark", shared_fold=None), *folds]
+
+
 async def report_all(stack: Stack, requests: list[TrainingRequested]) -> None:
     """Say, as a trainer would, that every fold of every run is trained."""
     connection = await aio_pika.connect(stack.rabbitmq.url("trainer-default"))
-    usage = FoldUsage(train_time_s=0, valid_time_s=0, test_time_s=0, peak_memory_bytes=0)
     async with connection:
         exchange = await (await connection.channel()).get_exchange(REPORTS, ensure=False)
         for requested in requests:
-            about = {"run_id": requested.run_id, "submission_id": requested.submission_id, "attempt": 1, "execution_id": uuid4()}
-            reports: list[StartedReport | FoldTrainedReport] = [StartedReport(**about, trainer="benchmark")]
-            digest = requested.bundle_digest
-            reports += [
-                FoldTrainedReport(**about, fold=fold, predictions_digest=digest, log_digest=digest, usage=usage)
-                for fold in range(N_FOLDS)
-            ]
-            for report in reports:
+            for report in reports_of(requested):
                 message = aio_pika.Message(report.model_dump_json().encode(), user_id="trainer-default")
                 await exchange.publish(message, routing_key=f"default.{report.kind}")
 
