@@ -1,7 +1,8 @@
 """Boards: scored submissions in order. Pure.
 
-The public board ranks by validation scores, the private one by test scores. Ties: the earlier submission first. A score that
-is missing stands last, whichever direction is better.
+Public boards rank by validation scores, private ones by test scores. Ties: the earlier submission first. A score that is missing
+stands last, whichever direction is better. In a competition each team has one place: its best by the public score, also on the
+private board, since that is what it chose by.
 """
 
 import math
@@ -9,41 +10,93 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from itertools import pairwise
+from uuid import UUID
 
+from services.leaderboard.spread import Split, fold_scores, within_noise
 from services.leaderboard.submissions import Submission
 from shared.events import Metric
 from shared.final_scores import ScoreKind, final_scores
 
 
 class Board(StrEnum):
-    """The boards that there are."""
+    """The boards of scored submissions."""
 
     PUBLIC = "public"
     PRIVATE = "private"
+    COMPETITION = "competition"
+    PRIVATE_COMPETITION = "private-competition"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it shows scores on the test set, which have their time."""
+        return self in {Board.PRIVATE, Board.PRIVATE_COMPETITION}
+
+    @property
+    def is_competition(self) -> bool:
+        """Whether each team has one place."""
+        return self in {Board.COMPETITION, Board.PRIVATE_COMPETITION}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A submission's place. `scores` by metric: of the split that the board ranks by; None where there is none."""
+    """A submission's place.
+
+    `scores` by metric: of the split that the board ranks by; None where there is none. `within_noise`: whether it and the next row do
+    not differ beyond what folds differ by; None for the last row, and where that is not known. `public_rank`: its place in the public
+    competition, on the private board of it.
+    """
 
     rank: int
     submission: Submission
     scores: dict[str, float | None]
+    within_noise: bool | None = None
+    public_rank: int | None = None
 
 
 def rank(submissions: Sequence[Submission], metrics: Sequence[Metric], board: Board, score_kind: ScoreKind) -> list[Row]:
     """The rows of a board, best first; `metrics[0]` is the official one."""
-    official = metrics[0]
-    split: Literal["valid", "test"] = "valid" if board is Board.PUBLIC else "test"
+    public_rank: dict[UUID, int] = {}
+    if board.is_competition:
+        submissions = _best_of_teams(_ordered(submissions, metrics[0], "valid", score_kind))
+        public_rank = {each.submission_id: number for number, each in enumerate(submissions, start=1)}
+    split: Split = "test" if board.is_private else "valid"
+    ordered = _ordered(submissions, metrics[0], split, score_kind)
+    marks = [*(_within_noise(*neighbours, metrics[0], split) for neighbours in pairwise(ordered)), None]
+    return [
+        Row(
+            rank=number,
+            submission=each,
+            scores=final_scores(each.score, split, score_kind) if each.score else {},
+            within_noise=mark,
+            public_rank=public_rank.get(each.submission_id) if board is Board.PRIVATE_COMPETITION else None,
+        )
+        for number, (each, mark) in enumerate(zip(ordered, marks, strict=False), start=1)
+    ]
+
+
+def _ordered(submissions: Sequence[Submission], official: Metric, split: Split, score_kind: ScoreKind) -> list[Submission]:
     scored = [(each, final_scores(each.score, split, score_kind)) for each in submissions if each.score is not None]
 
-    def order(entry: tuple[Submission, dict[str, float | None]]) -> tuple[bool, float, datetime, str]:
+    def place(entry: tuple[Submission, dict[str, float | None]]) -> tuple[bool, float, datetime, str]:
         submission, scores = entry
         return *_badness(scores.get(official.name), official), submission.submitted_at, str(submission.submission_id)
 
-    ordered = sorted(scored, key=order)
-    return [Row(number, submission, scores) for number, (submission, scores) in enumerate(ordered, start=1)]
+    return [submission for submission, _ in sorted(scored, key=place)]
+
+
+def _best_of_teams(ordered: Sequence[Submission]) -> list[Submission]:
+    """The first submission of each team."""
+    best: dict[UUID, Submission] = {}
+    for each in ordered:
+        best.setdefault(each.team_id, each)
+    return list(best.values())
+
+
+def _within_noise(above: Submission, below: Submission, official: Metric, split: Split) -> bool | None:
+    if above.score is None or below.score is None:
+        return None
+    return within_noise(*(fold_scores(each, official.name, split) for each in (above.score, below.score)))
 
 
 def _badness(value: float | None, metric: Metric) -> tuple[bool, float]:

@@ -70,6 +70,12 @@ def submissions_on_boards(connection: Connection, challenge_id: str, position: i
     )
 
 
+def submissions_in_states(connection: Connection, challenge_id: str, states: frozenset[str]) -> list[Submission]:
+    """The submissions of a challenge in any of these states, newest first."""
+    condition = "s.challenge_id = :challenge_id AND s.state = ANY(:states)"
+    return _select(connection, condition, challenge_id=challenge_id, states=sorted(states))
+
+
 def submissions_of(connection: Connection, team_ids: frozenset[UUID], challenge_id: str | None) -> list[Submission]:
     """The submissions of teams, in one challenge or all, newest first."""
     condition = "s.team_id = ANY(CAST(:team_ids AS uuid[]))"

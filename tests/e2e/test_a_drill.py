@@ -67,7 +67,7 @@ def test_a_platform_is_backed_up_while_it_trains_and_goes_on_elsewhere(
         # The token that she has from the other one.
         with Client(copy.origin, vera.token) as client:
             then = str(made["position"])
-            assert client.board(challenge, at=then)["rows"] == vera.client.board(challenge, at=then)["rows"]
+            assert client.board(challenge, asked={"at": then})["rows"] == vera.client.board(challenge, asked={"at": then})["rows"]
             assert scored["id"] in {row["submission_id"] for row in client.board(challenge)["rows"]}
             there = Person(vera.name, vera.email, client, vera.token)
             assert [followed(there, each)["state"] for each in under_way] == ["scored", "scored"]

@@ -55,7 +55,7 @@ def test_a_board_is_shown_as_it_stood(platform: Stack, clio: Person, submission:
     scored_at = clio.client.history(submission["id"])["entries"][-1]
     shown = {at: rows(clio, at) for at in (str(scored_at["position"] - 1), str(scored_at["position"]), scored_at["recorded_at"])}
     assert [submission["id"] in found for found in shown.values()] == [False, True, True]
-    assert "seen later" in clio.client.board_csv("iris", at=str(scored_at["position"]))
+    assert "seen later" in clio.client.board_csv("iris", asked={"at": str(scored_at["position"])})
     answers = {
         at: httpx.get(f"{platform.origin}/v1/challenges/iris/leaderboards/public", params={"at": at}) for at in ("1", "never")
     }
@@ -64,12 +64,12 @@ def test_a_board_is_shown_as_it_stood(platform: Stack, clio: Person, submission:
 
 
 def rows(person: Person, at: str) -> set[str]:
-    return {row["submission_id"] for row in person.client.board("iris", at=at)["rows"]}
+    return {row["submission_id"] for row in person.client.board("iris", asked={"at": at} if at else {})["rows"]}
 
 
 def test_the_private_board_of_then_is_for_those_who_might_see_it_then(clio: Person, submission: dict[str, Any]) -> None:
     with pytest.raises(ApiError) as refused:
-        clio.client.board("iris", "private", at=str(clio.client.history(submission["id"])["entries"][-1]["position"]))
+        clio.client.board("iris", "private", {"at": str(clio.client.history(submission["id"])["entries"][-1]["position"])})
     assert refused.value.status == 403
 
 

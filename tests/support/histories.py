@@ -5,7 +5,7 @@ Everything is really decided, recorded and projected; only the predictions and s
 
 import io
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -144,15 +144,21 @@ class History:
         for fold in range(N_FOLDS):
             self.report(self.fold_report(submission, fold))
 
-    def score(self, submission: Submission, value: float | None = 0.5) -> None:
-        """The scorer is done with it; said again, nothing changes."""
+    def score(
+        self, submission: Submission, value: float | None = 0.5, test: float | None = None, folds: Sequence[float] = ()
+    ) -> None:
+        """The scorer is done with it; said again, nothing changes. `test`: else as on validation rows. `folds`: else one of them."""
         run_id = run_id_of(submission.submission_id)
         scored = golden("ScoreComputed")
         assert isinstance(scored, ScoreComputed)
-        bagged = tuple(each.model_copy(update={"valid": (value,), "test": (value,)}) for each in scored.bagged)
-        folds = tuple(each.model_copy(update={"valid": value}) for each in scored.folds)
+        bagged = tuple(
+            each.model_copy(update={"valid": (value,), "test": (value if test is None else test,)}) for each in scored.bagged
+        )
+        of_folds = tuple(
+            scored.folds[0].model_copy(update={"fold": number, "valid": each}) for number, each in enumerate(folds or [value])
+        )
         about = {"run_id": run_id, "submission_id": submission.submission_id, "challenge_id": CHALLENGE, "problem_version": 1}
-        event = scored.model_copy(update={**about, "bagged": bagged, "folds": folds})
+        event = scored.model_copy(update={**about, "bagged": bagged, "folds": of_folds})
         append_once(self._engine_of("scorer"), [NewEvent(event, METADATA, id=derived_id(run_id, "score"))])
 
     def fail_to_score(self, submission: Submission) -> None:

@@ -303,7 +303,6 @@ def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDe
         challenge = find_challenge(connection, found.challenge_id)
         shows_log = sees_log(viewer, found.team_id, challenge.log_policy)
     own = sees_traceback(viewer, found.team_id, challenge.log_policy)
-    waiting = _waiting(context, found)
     private = sees_private_scores(viewer, challenge.phase)
     traceback = None
     if own and found.traceback_digest is not None and found.run_id is not None:
@@ -313,7 +312,7 @@ def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDe
         team=found.team,
         folds_done=found.folds_done,
         n_folds=found.n_folds,
-        queue=_queue_position(waiting) if waiting else None,
+        queue=queue_position(context, found),
         reason=found.reason if own else None,
         traceback=traceback,
         scores=_scores(found.score, challenge, private=private) if found.score else None,
@@ -337,7 +336,11 @@ def _waiting(context: Context, found: Submission) -> Waiting | None:
     return None
 
 
-def _queue_position(waiting: Waiting) -> QueuePosition:
+def queue_position(context: Context, found: Submission) -> QueuePosition | None:
+    """Where a submission stands in the queue, if it waits."""
+    waiting = _waiting(context, found)
+    if waiting is None:
+        return None
     place = waiting.place
     return QueuePosition(
         position=place.position,

@@ -4,7 +4,7 @@ import csv
 import io
 from datetime import UTC, datetime
 
-from services.leaderboard.api.boards import BoardPage, BoardRow, as_csv
+from services.leaderboard.api.board_rows import BoardPage, BoardRow, as_csv
 from services.leaderboard.boards import Board
 from shared.events import Metric
 
@@ -16,6 +16,8 @@ def row(team: str) -> BoardRow:
         submission="@SUM(1)",
         submission_id="x",
         scores={"=cmd|' /C calc'!A0": 0.5},
+        standard_errors={"=cmd|' /C calc'!A0": 0.25},
+        within_noise=None,
         train_time_s=-1.0,
         valid_time_s=None,
         peak_memory_bytes=None,
@@ -26,7 +28,9 @@ def row(team: str) -> BoardRow:
 def test_no_cell_of_text_begins_like_a_formula() -> None:
     metric = Metric(name="=cmd|' /C calc'!A0", precision=2, is_lower_the_better=False, minimum=None, maximum=None)
     teams = ["=1+1", "+1", "-1", "\uff1d1+1", "\uff0b1", "\ufe63" + "1", "plain"]
-    page = BoardPage(challenge="iris", board=Board.PUBLIC, position=1, metrics=[metric], rows=[row(team) for team in teams])
+    page = BoardPage(
+        challenge="iris", board=Board.PUBLIC, position=1, metrics=[metric], n_rows=7, rows=[row(team) for team in teams]
+    )
     header, *lines = csv.reader(io.StringIO(as_csv(page)))
     assert header[3] == f"'{metric.name}"
     assert [line[1] for line in lines] == [*(f"'{team}" for team in teams[:-1]), "plain"]

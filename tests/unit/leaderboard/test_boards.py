@@ -1,5 +1,6 @@
 """The order of a board."""
 
+import dataclasses
 import itertools
 import math
 from datetime import UTC, datetime, timedelta
@@ -85,3 +86,42 @@ def test_the_private_board_ranks_by_the_test_set() -> None:
 def test_a_kit_may_ask_for_the_mean_of_the_folds_instead_of_bagging() -> None:
     assert math.isclose(final_scores(score(0.9), "valid", "mean")["acc"] or 0, 0.3)
     assert final_scores(score(0.9), "test", "mean") == {"acc": None}, "a mean over some folds only would flatter"
+
+
+def of_team(number: int, team: int, valid: float, test: float) -> Submission:
+    return dataclasses.replace(submission(number, score(valid, test)), team_id=UUID(int=team), team=f"team {team}")
+
+
+def test_a_team_has_one_place_in_the_competition_its_best_by_the_public_score_and_of_equals_the_earlier() -> None:
+    submissions = [of_team(1, 1, 0.5, 0.9), of_team(2, 1, 0.7, 0.1), of_team(3, 2, 0.6, 0.8), of_team(4, 1, 0.7, 1.0)]
+    public = rank(submissions, [ACC], Board.COMPETITION, "bag")
+    assert [(row.rank, row.submission.name, row.public_rank) for row in public] == [
+        (1, "submission 2", None),
+        (2, "submission 3", None),
+    ]
+    private = rank(submissions, [ACC], Board.PRIVATE_COMPETITION, "bag")
+    assert [(row.rank, row.submission.name, row.public_rank) for row in private] == [
+        (1, "submission 3", 2),
+        (2, "submission 2", 1),
+    ]
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.floats(0, 1), st.floats(0, 1)), max_size=20))
+def test_the_private_competition_holds_the_same_submissions_as_the_public_one(entries: list[tuple[int, float, float]]) -> None:
+    submissions = [of_team(number, *entry) for number, entry in enumerate(entries)]
+    public, private = (rank(submissions, [ACC], board, "bag") for board in (Board.COMPETITION, Board.PRIVATE_COMPETITION))
+    assert {row.submission.submission_id: row.rank for row in public} == {
+        row.submission.submission_id: row.public_rank for row in private
+    }
+    assert len({row.submission.team_id for row in public}) == len(public)
+
+
+def test_neighbours_that_differ_less_than_folds_do_are_marked() -> None:
+    def folds(number: int, *values: float) -> Submission:
+        scored = score(sum(values) / len(values))
+        of_folds = tuple(FoldScore(metric="acc", fold=fold, train=1, valid=value, test=None) for fold, value in enumerate(values))
+        return submission(number, scored.model_copy(update={"folds": of_folds}))
+
+    submissions = [folds(1, 0.9, 0.7, 0.8), folds(2, 0.8, 0.8, 0.79), folds(3, 0.5, 0.3, 0.4)]
+    rows = rank(submissions, [ACC], Board.PUBLIC, "bag")
+    assert [row.within_noise for row in rows] == [True, False, None]

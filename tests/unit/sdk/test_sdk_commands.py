@@ -276,6 +276,39 @@ def test_a_board_comes_as_a_table_as_json_and_as_csv(server: AnswerServer) -> No
     assert server.seen[-1].path.endswith("?format=csv")
 
 
+@pytest.mark.usefixtures("home")
+def test_a_competition_shows_moves_and_marks_what_is_within_noise(server: AnswerServer) -> None:
+    row = {
+        "rank": 1,
+        "team": "ada",
+        "submission": "mine",
+        "scores": {"acc": 0.9},
+        "test_scores": {"acc": 0.5},
+        "within_noise": True,
+    }
+    row |= {"public_rank": 3, "move": 2, "submitted_at": "2030-01-01T12:00:00Z"}
+    board = {"challenge": "iris", "board": "private-competition", "position": 7, "metrics": METRICS, "rows": [row]}
+    server.answer("GET /v1/challenges/iris/leaderboards/private-competition", Answer(body=board))
+    shown = palio("board", "iris", "--private", "--competition", "--team", "ada", "--limit", "5", "--server", server.url).output
+    assert all(text in shown for text in ("+2", "0.50 ≈", "no more than folds do"))
+    assert server.seen[-1].path.endswith("?team=ada&limit=5")
+
+
+@pytest.mark.usefixtures("home")
+def test_what_waits_and_what_failed_have_boards_of_their_own(server: AnswerServer) -> None:
+    row = {"team": "ada", "submission": "mine", "submission_id": "some id", "state": "queued", "outcome": None, "folds_done": 0}
+    row |= {"n_folds": 2, "queue": {"position": 4}, "submitted_at": "2030-01-01T12:00:00Z", "finished_at": None}
+    server.answer("GET /v1/challenges/iris/leaderboards/new", Answer(body={"challenge": "iris", "rows": [row]}))
+    shown = palio("board", "iris", "--new", "--server", server.url).stdout
+    assert all(text in shown for text in ("iris, new submissions", "queued", "0 of 2", "4", "some id"))
+    failed = {**row, "state": "failed", "outcome": "train_error", "queue": None}
+    server.answer("GET /v1/challenges/iris/leaderboards/failed", Answer(body={"challenge": "iris", "rows": [failed]}))
+    assert "train_error" in palio("board", "iris", "--failed", "--server", server.url).stdout
+    refused = palio("board", "iris", "--failed", "--csv", "--server", server.url)
+    assert refused.exit_code == 2
+    assert "--failed goes with" in refused.stderr
+
+
 def test_a_problem_is_published_in_two_archives_and_its_failure_shown(home: Path, server: AnswerServer) -> None:
     kit = home / "Coins"
     for name in ("problem.py", "data/train.csv", "data/public/train.csv"):

@@ -6,46 +6,91 @@ import click
 from rich.table import Table
 
 from palio.cli.session import connect, here, json_option, named_challenge, server_option
-from palio.client.answers import Board
+from palio.client.answers import Board, BoardRow, Metric, UnscoredBoard
 from palio.score_table import number, seconds
-from palio.terminal import plain, print_json, results
+from palio.terminal import plain, print_json, results, say
+
+#: Boards of submissions without scores.
+UNSCORED = frozenset({"new", "failed"})
 
 
 @click.command()
 @click.argument("challenge", required=False)
-@click.option("--private", "board", flag_value="private", help="The private board, with test scores.")
+@click.option("--private", is_flag=True, help="The private board, with test scores.")
+@click.option("--competition", is_flag=True, help="Each team's best submission by the public score.")
+@click.option("--new", "board", flag_value="new", help="What waits or runs.")
+@click.option("--failed", "board", flag_value="failed", help="What failed.")
+@click.option("--team", help="Only this team's submissions.")
+@click.option(
+    "--sort", metavar="COLUMN", help="Sort by a metric, train_time_s, valid_time_s or submitted_at; -COLUMN: largest first."
+)
+@click.option("--limit", type=click.IntRange(1), help="Only so many rows.")
 @click.option("--at", metavar="MOMENT", help="As it stood then: a ledger position, or a time with its zone.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
 @server_option
 @json_option
-def board(challenge: str | None, board: str | None, at: str | None, server: str | None, *, as_csv: bool, as_json: bool) -> None:
+def board(  # noqa: PLR0913 - an argument an option
+    *,
+    challenge: str | None,
+    private: bool,
+    competition: bool,
+    board: str | None,
+    team: str | None,
+    sort: str | None,
+    limit: int | None,
+    at: str | None,
+    as_csv: bool,
+    server: str | None,
+    as_json: bool,
+) -> None:
     """Show a challenge's leaderboard.
+
+    A score marked ≈ differs from the next one by no more than folds do.
 
     \b
     Examples:
       palio board iris
+      palio board iris --competition
       palio board iris --csv > iris.csv
       palio board iris --at 2026-05-01T12:00:00Z
+      palio board iris --sort -train_time_s --limit 10
     """
-    kind = board or "public"
+    part = {"at": at, "team": team, "sort": sort, "limit": limit}
+    asked = {name: str(value) for name, value in part.items() if value is not None}
+    if board is not None and (private or competition or asked or as_csv):
+        raise click.UsageError(f"--{board} goes with --json and --server alone.")
+    kind = board or {(False, False): "public", (True, False): "private", (False, True): "competition"}.get(
+        (private, competition), "private-competition"
+    )
     with connect(server, here()) as client:
         challenge = named_challenge(challenge, here())
         if as_csv:
-            click.echo(client.board_csv(challenge, kind, at), nl=False)
-            return
-        found = client.board(challenge, kind, at)
+            click.echo(client.board_csv(challenge, kind, asked), nl=False)
+        elif kind in UNSCORED:
+            unscored = client.unscored_board(challenge, kind)
+            print_json(unscored) if as_json else results().print(_unscored_table(unscored, kind))
+        else:
+            _show(client.board(challenge, kind, asked), as_json=as_json)
+
+
+def _show(board: Board, *, as_json: bool) -> None:
     if as_json:
-        print_json(found)
-    else:
-        results().print(_table(found))
+        print_json(board)
+        return
+    results().print(_table(board))
+    if any(row.get("within_noise") for row in board["rows"]):
+        say("≈: it and the next one differ by no more than folds do.", "dim")
 
 
 def _table(board: Board) -> Table:
     table = Table(title=plain(f"{board['challenge']}, {board['board']} board"), title_justify="left", box=None, pad_edge=False)
     table.add_column("rank", justify="right")
+    moves = any(row.get("move") is not None for row in board["rows"])
+    if moves:
+        table.add_column("move", justify="right")
     table.add_column("team")
     table.add_column("submission")
-    private = board["board"] == "private"
+    private = board["board"].startswith("private")
     for metric in board["metrics"]:
         table.add_column(plain(metric["name"]), justify="right", overflow="fold")
         if private:
@@ -53,11 +98,38 @@ def _table(board: Board) -> Table:
     for heading in ("train", "valid", "submitted (UTC)"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in board["rows"]:
-        cells = [str(row.get("rank") or "-"), row["team"], row["submission"]]
-        for metric in board["metrics"]:
-            cells.append(number(row["scores"].get(metric["name"]), metric["precision"]))
+        cells = [str(row.get("rank") or "-"), *([f"{row.get('move') or 0:+d}"] if moves else []), row["team"], row["submission"]]
+        for place, metric in enumerate(board["metrics"]):
+            # The mark belongs to the score that the board ranks by.
+            official = place == 0 and row.get("within_noise")
+            cells.append(_score(row, metric, "scores", marked=bool(official and not private)))
             if private:
-                cells.append(number(row.get("test_scores", {}).get(metric["name"]), metric["precision"]))
+                cells.append(_score(row, metric, "test_scores", marked=bool(official)))
         cells += [seconds(row.get("train_time_s")), seconds(row.get("valid_time_s")), row["submitted_at"][:19].replace("T", " ")]
+        table.add_row(*(plain(cell) for cell in cells))
+    return table
+
+
+def _score(row: BoardRow, metric: Metric, part: str, *, marked: bool) -> str:
+    scores = row.get(part, {})
+    shown = number(scores.get(metric["name"]) if isinstance(scores, dict) else None, metric["precision"])
+    return f"{shown} ≈" if marked else shown
+
+
+def _unscored_table(board: UnscoredBoard, kind: str) -> Table:
+    table = Table(title=plain(f"{board['challenge']}, {kind} submissions"), title_justify="left", box=None, pad_edge=False)
+    for heading in ("team", "submission", "state", "folds", "place", "submitted (UTC)", "id"):
+        table.add_column(heading, no_wrap=heading == "id")
+    for row in board["rows"]:
+        place = row["queue"]
+        cells = (
+            row["team"],
+            row["submission"],
+            row["outcome"] or row["state"],
+            f"{row['folds_done']} of {row['n_folds']}" if row["n_folds"] else "-",
+            str(place["position"]) if place else "-",
+            row["submitted_at"][:19].replace("T", " "),
+            row["submission_id"],
+        )
         table.add_row(*(plain(cell) for cell in cells))
     return table

@@ -30,7 +30,7 @@ def why(challenge: str, team: str, kind: str, at: str | None, server: str | None
       palio why iris ada --at 2026-05-01T12:00:00Z
     """
     with connect(server) as client:
-        board = client.board(challenge, kind, at)
+        board = client.board(challenge, kind, {"at": at} if at else {})
         row = _best_of(board, team)
         history = client.history(row["submission_id"])
     if as_json:

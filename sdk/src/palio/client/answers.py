@@ -188,6 +188,12 @@ class BoardRow(TypedDict, total=False):
     submission_id: str
     scores: PartScores
     test_scores: PartScores
+    standard_errors: PartScores
+    #: Whether it and the next row do not differ beyond what folds differ by; None where that is not known.
+    within_noise: bool | None
+    public_rank: int | None
+    #: Places gained from the public to the private competition.
+    move: int | None
     train_time_s: float | None
     valid_time_s: float | None
     test_time_s: float | None
@@ -203,6 +209,28 @@ class Board(TypedDict):
     position: int
     metrics: list[Metric]
     rows: list[BoardRow]
+
+
+class UnscoredRow(TypedDict):
+    """A submission without a score."""
+
+    team: str
+    submission: str
+    submission_id: str
+    state: str
+    outcome: str | None
+    folds_done: int
+    n_folds: int | None
+    queue: QueuePosition | None
+    submitted_at: str
+    finished_at: str | None
+
+
+class UnscoredBoard(TypedDict):
+    """The new or the failed submissions of a challenge."""
+
+    challenge: str
+    rows: list[UnscoredRow]
 
 
 class Environment(TypedDict):

@@ -31,6 +31,7 @@ from palio.client.answers import (
     Problem,
     Submission,
     Token,
+    UnscoredBoard,
     User,
 )
 from palio.client.errors import ApiError, unreachable
@@ -109,16 +110,21 @@ class Client:
         """Download the starting kit, a zip archive."""
         self.download(f"/v1/challenges/{challenge}/starting-kit", into, progress)
 
-    def board(self, challenge: str, board: str = "public", at: str | None = None) -> Board:
-        """The `public` or the `private` leaderboard; as it stood `at` a ledger position, or a time with its zone."""
-        params = {} if at is None else {"at": at}
-        return cast("Board", self._read(f"/v1/challenges/{challenge}/leaderboards/{board}", params=params).json())
+    def board(self, challenge: str, board: str = "public", asked: Mapping[str, str] | None = None) -> Board:
+        """A leaderboard: `public`, `private`, `competition` or `private-competition`.
 
-    def board_csv(self, challenge: str, board: str = "public", at: str | None = None) -> str:
+        `asked`: `at` (as it stood at a ledger position, or a time with its zone), `team`, `sort`, `offset`, `limit`.
+        """
+        return cast("Board", self._read(f"/v1/challenges/{challenge}/leaderboards/{board}", params=dict(asked or {})).json())
+
+    def board_csv(self, challenge: str, board: str = "public", asked: Mapping[str, str] | None = None) -> str:
         """A leaderboard as CSV."""
         path = f"/v1/challenges/{challenge}/leaderboards/{board}"
-        params = {"format": "csv"} if at is None else {"format": "csv", "at": at}
-        return self._read(path, params=params, headers={"Accept": "text/csv"}).text
+        return self._read(path, params={**(asked or {}), "format": "csv"}, headers={"Accept": "text/csv"}).text
+
+    def unscored_board(self, challenge: str, board: str) -> UnscoredBoard:
+        """The `new` or the `failed` submissions of a challenge."""
+        return cast("UnscoredBoard", self._read(f"/v1/challenges/{challenge}/leaderboards/{board}").json())
 
     def create_challenge(self, challenge: str, title: str, problem: str, settings: Mapping[str, Any] | None = None) -> Challenge:
         """Open a challenge on a prepared problem; `settings` are the API's further members, such as `closes_at`."""

@@ -1,0 +1,190 @@
+"""Boards as they are answered: rows, part of them, and as CSV."""
+
+import csv
+import io
+import unicodedata
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from services.leaderboard.boards import Board, Row
+from services.leaderboard.spread import Split, Spread, fold_scores, spread_of
+from shared.events import Metric, ScoreComputed
+from shared.final_scores import ScoreKind, final_scores
+from shared.http import Problem
+
+#: A cell that begins like this is a formula to a spreadsheet.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+#: What is said of a metric on the private boards.
+_OVER_FOLDS = ("bag", "mean", "std")
+#: Columns besides the metrics that a board is sorted by.
+_TIMES = frozenset({"train_time_s", "valid_time_s", "submitted_at"})
+
+
+class Asked(BaseModel):
+    """Which rows of a board, as it stood when, and how they are written."""
+
+    at: str | None = Field(
+        None,
+        max_length=40,
+        description="A ledger position, or a time with its zone: the board as it stood then.",
+        examples=["1200"],
+    )
+    format: Literal["json", "csv"] | None = Field(None, description="Else what `Accept` says.")
+
+    team: str | None = Field(None, description="Only this team's.")
+    sort: str | None = Field(
+        None,
+        max_length=200,
+        description="A metric, `train_time_s`, `valid_time_s` or `submitted_at`; with `-` before it, largest first. Else by rank.",
+    )
+    offset: int = Field(0, ge=0, description="How many rows to leave out at the beginning.")
+    limit: int | None = Field(None, ge=1, description="How many rows to give. Else all.")
+
+
+class BoardRow(BaseModel):
+    """A submission's place. `scores` and their `standard_errors` over folds: on validation rows. Times in seconds, summed over folds.
+
+    `within_noise`: it and the next row do not differ beyond what folds differ by; null where that is not known.
+    """
+
+    rank: int
+    team: str
+    submission: str
+    submission_id: str
+    scores: dict[str, float | None]
+    standard_errors: dict[str, float | None]
+    within_noise: bool | None
+    train_time_s: float | None
+    valid_time_s: float | None
+    peak_memory_bytes: int | None
+    submitted_at: AwareDatetime
+
+
+class OverFolds(BaseModel):
+    """One metric: of the bagged predictions, and mean and deviation of the folds' scores."""
+
+    bag: float | None
+    mean: float | None
+    std: float | None
+
+
+class PrivateBoardRow(BoardRow):
+    """What only administrators see before the challenge closes; ranked by `test_scores`.
+
+    On the private board of the competition, `public_rank` is the team's place in the public one, and `move` how many it gained since.
+    """
+
+    test_scores: dict[str, float | None]
+    test_standard_errors: dict[str, float | None]
+    valid: dict[str, OverFolds]
+    test: dict[str, OverFolds]
+    test_time_s: float | None
+    public_rank: int | None = None
+    move: int | None = None
+
+
+class BoardPage(BaseModel):
+    """A board as of a ledger position. `n_rows` counts all of it, `rows` are those asked for."""
+
+    challenge: str
+    board: Board
+    position: int
+    metrics: list[Metric]
+    n_rows: int
+    rows: list[PrivateBoardRow | BoardRow]
+
+
+def board_row(row: Row, board: Board, names: Sequence[str], score_kind: ScoreKind) -> PrivateBoardRow | BoardRow:
+    """A row as the board shows it: of the metrics named, and of the test set only on the private boards."""
+    submission, score = row.submission, row.submission.score
+    if score is None:
+        raise ValueError(f"submission {submission.submission_id} stands on a board without a score")
+    valid = {name: spread_of(fold_scores(score, name, "valid")) for name in names}
+    shown = BoardRow(
+        rank=row.rank,
+        team=submission.team,
+        submission=submission.name,
+        submission_id=str(submission.submission_id),
+        scores=final_scores(score, "valid", score_kind),
+        standard_errors={name: spread.standard_error for name, spread in valid.items()},
+        within_noise=row.within_noise,
+        train_time_s=submission.train_time_s,
+        valid_time_s=submission.valid_time_s,
+        peak_memory_bytes=submission.peak_memory_bytes,
+        submitted_at=submission.submitted_at,
+    )
+    if not board.is_private:
+        return shown
+    test = {name: spread_of(fold_scores(score, name, "test")) for name in names}
+    return PrivateBoardRow(
+        **shown.model_dump(),
+        test_scores=final_scores(score, "test", score_kind),
+        test_standard_errors={name: spread.standard_error for name, spread in test.items()},
+        valid=_over_folds(score, "valid", valid),
+        test=_over_folds(score, "test", test),
+        test_time_s=submission.test_time_s,
+        public_rank=row.public_rank,
+        move=None if row.public_rank is None else row.public_rank - row.rank,
+    )
+
+
+def _over_folds(score: ScoreComputed, split: Split, spreads: Mapping[str, Spread]) -> dict[str, OverFolds]:
+    bags = final_scores(score, split, "bag")
+    return {name: OverFolds(bag=bags.get(name), mean=spread.mean, std=spread.std) for name, spread in spreads.items()}
+
+
+def part_of(page: BoardPage, part: Asked) -> BoardPage:
+    """The rows asked for. Ranks stay those of the whole board. Raises a 422 `Problem` for a column that it does not have."""
+    rows = [row for row in page.rows if part.team is None or row.team == part.team]
+    if part.sort is not None:
+        name = part.sort.removeprefix("-")
+        if name not in {metric.name for metric in page.metrics} | _TIMES:
+            columns = ", ".join([*(metric.name for metric in page.metrics), *sorted(_TIMES)])
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown-column", f"A board is sorted by one of: {columns}.")
+        known = [row for row in rows if _cell(row, name) is not None]
+        known.sort(key=lambda row: _cell(row, name), reverse=part.sort.startswith("-"))  # type: ignore[arg-type, return-value]
+        # What is not there is last, whichever way.
+        rows = known + [row for row in rows if _cell(row, name) is None]
+    end = None if part.limit is None else part.offset + part.limit
+    return page.model_copy(update={"n_rows": len(rows), "rows": rows[part.offset : end]})
+
+
+def _cell(row: BoardRow, name: str) -> float | str | None:
+    if name in _TIMES:
+        return row.submitted_at.isoformat() if name == "submitted_at" else getattr(row, name)
+    scores = row.test_scores if isinstance(row, PrivateBoardRow) else row.scores
+    return scores.get(name)
+
+
+def as_csv(page: BoardPage) -> str:
+    """The board as CSV, a column a metric; text that a spreadsheet would take for a formula is quoted."""
+    names = [metric.name for metric in page.metrics]
+    private = page.board.is_private
+    moves = page.board is Board.PRIVATE_COMPETITION
+    header = ["rank", *(["public_rank", "move"] if moves else []), "team", "submission", *names]
+    header += [f"standard error of {name}" for name in names]
+    header += [f"{part} {name} {what}" for part in ("valid", "test") for name in names for what in _OVER_FOLDS] if private else []
+    header += ["train_time_s", "valid_time_s", *(["test_time_s"] if private else []), "peak_memory_bytes", "submitted_at"]
+    target = io.StringIO()
+    writer = csv.writer(target)
+    writer.writerow([_harmless(name) for name in header])
+    for row in page.rows:
+        cells: list[object] = [row.rank]
+        if moves and isinstance(row, PrivateBoardRow):
+            cells += [row.public_rank, row.move]
+        cells += [_harmless(row.team), _harmless(row.submission), *(row.scores.get(name) for name in names)]
+        cells += [row.standard_errors.get(name) for name in names]
+        if isinstance(row, PrivateBoardRow):
+            cells += [getattr(part[name], what) for part in (row.valid, row.test) for name in names for what in _OVER_FOLDS]
+        cells += [row.train_time_s, row.valid_time_s]
+        cells += [row.test_time_s] if isinstance(row, PrivateBoardRow) else []
+        writer.writerow([*cells, row.peak_memory_bytes, row.submitted_at.isoformat()])
+    return target.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    # In its compatible form: to a spreadsheet the wide equals sign of East Asian scripts begins a formula too.
+    return f"'{cell}" if unicodedata.normalize("NFKC", cell[:1]).startswith(FORMULA_STARTS) else cell

@@ -1,0 +1,64 @@
+"""The boards of what has no score: new submissions, and failed ones."""
+
+from datetime import datetime
+
+from pydantic import AwareDatetime, BaseModel
+
+from services.leaderboard.api.context import Context
+from services.leaderboard.api.submissions import QueuePosition, queue_position
+from services.leaderboard.challenges import find_challenge
+from services.leaderboard.submissions import Submission, submissions_in_states
+
+WAITING_OR_RUNNING = frozenset({"uploaded", "queued", "training", "trained"})
+FAILED = frozenset({"failed"})
+
+
+class UnscoredRow(BaseModel):
+    """A submission without a score. `outcome` is from the closed list, once it is known."""
+
+    team: str
+    submission: str
+    submission_id: str
+    state: str
+    outcome: str | None
+    folds_done: int
+    n_folds: int | None
+    queue: QueuePosition | None
+    submitted_at: AwareDatetime
+    finished_at: AwareDatetime | None
+
+
+class UnscoredPage(BaseModel):
+    """Submissions without a score."""
+
+    challenge: str
+    rows: list[UnscoredRow]
+
+
+def read_unscored(context: Context, challenge_id: str, states: frozenset[str]) -> UnscoredPage:
+    """The submissions of a challenge in these states. Raises a 404 `Problem` for an unknown challenge."""
+    with context.engine.connect() as connection:
+        find_challenge(connection, challenge_id)
+        found = submissions_in_states(connection, challenge_id, states)
+    if states is WAITING_OR_RUNNING:
+        found = sorted(found, key=_age)
+    return UnscoredPage(challenge=challenge_id, rows=[_row(context, each) for each in found])
+
+
+def _age(submission: Submission) -> tuple[datetime, str]:
+    return submission.submitted_at, str(submission.submission_id)
+
+
+def _row(context: Context, found: Submission) -> UnscoredRow:
+    return UnscoredRow(
+        team=found.team,
+        submission=found.name,
+        submission_id=str(found.submission_id),
+        state=found.state,
+        outcome=found.outcome,
+        folds_done=found.folds_done,
+        n_folds=found.n_folds,
+        queue=queue_position(context, found),
+        submitted_at=found.submitted_at,
+        finished_at=found.finished_at,
+    )
