@@ -42,3 +42,11 @@ def positions(rows: Rows) -> npt.NDArray[Any] | slice:
     chosen = np.asarray(rows)
     # An empty list becomes an array of floats, which cannot index.
     return chosen if chosen.size else chosen.astype(np.intp)
+
+
+def n_rows(data: Any) -> int | None:
+    """How many rows an array, data frame, sparse matrix or list has; None for other containers, whose length may be another."""
+    shape = getattr(data, "shape", None)
+    if shape:
+        return int(shape[0])
+    return len(data) if isinstance(data, list) else None

@@ -1,7 +1,50 @@
-"""Workflows: which files a submission has, and how they are trained and asked for predictions."""
+"""Workflows, under the names that RAMP's kits use: which files a submission has, how they are trained and asked for predictions.
+
+A kit that needs another kind derives a class from `Workflow`, `Element` (one file with one class) or `Chain` (several workflows
+after one another) in its `problem.py`; nothing is registered anywhere.
+
+Where they differ from ramp-workflow 0.7:
+
+- No word of a submission's source is forbidden: the sandbox guards, and a filter of words guards nothing.
+- A submission must have all files of its workflow, those of data too, as it must to be accepted by the platform.
+- A class `FeatureExtractor` needs no `fit`, whatever its workflow, and an error within a `fit` is never taken for a missing one.
+- Features are counted: a feature extractor that drops rows is told so, instead of a later element that fails for it.
+- DrugSpectra gives the second feature extractor numbers while training too, not booleans.
+- FeatureExtractorClassifierCalibrator is that of RAMP's older manual, which ramp-workflow has no more.
+"""
 
 from palio.workflows.base import Workflow
-from palio.workflows.classifier import Classifier
-from palio.workflows.estimator import Estimator
+from palio.workflows.chain import (
+    AirPassengers,
+    Chain,
+    FeatureExtractorClassifier,
+    FeatureExtractorClassifierCalibrator,
+    FeatureExtractorRegressor,
+)
+from palio.workflows.drug_spectra import DrugSpectra
+from palio.workflows.element import Calibrator, Classifier, Clusterer, Element, FeatureExtractor, Regressor
+from palio.workflows.grid_feature_extractor_classifier import GridFeatureExtractor, GridFeatureExtractorClassifier
+from palio.workflows.object_detector import ObjectDetector
+from palio.workflows.sklearn_pipeline import Estimator, EstimatorExternalData, SKLearnPipeline
 
-__all__ = ["Classifier", "Estimator", "Workflow"]
+__all__ = [
+    "AirPassengers",
+    "Calibrator",
+    "Chain",
+    "Classifier",
+    "Clusterer",
+    "DrugSpectra",
+    "Element",
+    "Estimator",
+    "EstimatorExternalData",
+    "FeatureExtractor",
+    "FeatureExtractorClassifier",
+    "FeatureExtractorClassifierCalibrator",
+    "FeatureExtractorRegressor",
+    "GridFeatureExtractor",
+    "GridFeatureExtractorClassifier",
+    "ObjectDetector",
+    "Regressor",
+    "SKLearnPipeline",
+    "Workflow",
+]

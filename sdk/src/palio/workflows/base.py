@@ -1,6 +1,7 @@
 """The mechanism that every workflow is made of: named elements, each a file of the submission.
 
-A workflow lists its elements and says how they work together; finding, reading and importing them happens here.
+A workflow lists its elements and says how they work together; finding, reading and importing them happens here. It never
+fits or asks anything: `Element` does that for one file, `Chain` for several.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Union
 
-from palio.rows import Rows
+from palio.rows import Rows, n_rows, take_rows
 
 #: A folder's or a file's path, as kits and scorers hand it over.
 Folder = Union[str, "os.PathLike[str]"]
@@ -42,15 +43,26 @@ class Workflow(ABC):
     def test_submission(self, model: Any, X: Any) -> Any:
         """What the trained model predicts for every row of X."""
 
-    def element_path(self, module_path: Folder, index: int = 0) -> Path:
-        """The file of an element; raises FileNotFoundError in words if the submission has none."""
-        name = self.element_names[index]
-        path = Path(module_path) / element_file(name)
-        if not path.is_file():
+    def take(self, X: Any, rows: Rows | None) -> Any:
+        """These rows of X, None for all; a workflow whose X has its rows elsewhere than other containers overrides this."""
+        return take_rows(X, rows)
+
+    def n_rows(self, X: Any) -> int | None:
+        """How many rows X has, each with a row of y; None where X does not say."""
+        return n_rows(X)
+
+    def check_files(self, module_path: Folder) -> None:
+        """Raise FileNotFoundError, in words for the participant, unless the submission has all files, those of data too."""
+        missing = [file for file in self.element_files if not (Path(module_path) / file).is_file()]
+        if missing:
             raise FileNotFoundError(
-                f"The submission has no file {path.name}; this workflow needs: {', '.join(self.element_files)}."
+                f"The submission has no file {', '.join(missing)}; this workflow needs: {', '.join(self.element_files)}."
             )
-        return path
+
+    def element_path(self, module_path: Folder, index: int = 0) -> Path:
+        """The file of an element; raises FileNotFoundError in words if any is missing."""
+        self.check_files(module_path)
+        return Path(module_path) / self.element_files[index]
 
     @property
     def element_files(self) -> list[str]:
@@ -67,6 +79,15 @@ class Workflow(ABC):
             return getattr(module, name)
         except AttributeError:
             raise AttributeError(f"{module.__name__}.py must define {name}.") from None
+
+    def method(self, model: Any, name: str, index: int = 0) -> Any:
+        """A method of an object that an element made; raises AttributeError that names file and class if it has none."""
+        try:
+            return getattr(model, name)
+        except AttributeError as error:
+            # Its words count: scikit-learn says in them which option would bring the method.
+            where = f"{type(model).__name__} in {self.element_files[index]}"
+            raise AttributeError(f"{where} must have a method {name}: {error}") from error
 
 
 def element_file(name: str) -> str:
