@@ -9,6 +9,11 @@ Where they differ from ramp-workflow 0.7:
 - A submission must have all files of its workflow, those of data too, as it must to be accepted by the platform.
 - A class `FeatureExtractor` needs no `fit`, whatever its workflow, and an error within a `fit` is never taken for a missing one.
 - Features are counted: a feature extractor that drops rows is told so, instead of a later element that fails for it.
+- Time series: training rows come with all times that belong to them. RAMP repeats one of these times and leaves out the last one, so
+  that its regressor learns the last `n_burn_in` rows with targets of their neighbours. The feature extractor is fitted to the
+  training rows, where RAMP's ElNino shows it all labels. Rows with gaps are refused.
+- Looking ahead: the future is changed in every value and not by one number for all, at a random row besides the given ones, and
+  before the real series is shown. NaN are equal to NaN. Features that differ from call to call are called that.
 - DrugSpectra gives the second feature extractor numbers while training too, not booleans.
 - FeatureExtractorClassifierCalibrator is that of RAMP's older manual, which ramp-workflow has no more.
 """
@@ -26,6 +31,7 @@ from palio.workflows.element import Calibrator, Classifier, Clusterer, Element, 
 from palio.workflows.grid_feature_extractor_classifier import GridFeatureExtractor, GridFeatureExtractorClassifier
 from palio.workflows.object_detector import ObjectDetector
 from palio.workflows.sklearn_pipeline import Estimator, EstimatorExternalData, SKLearnPipeline
+from palio.workflows.time_series import ElNino, TimeSeriesFeatureExtractor
 
 __all__ = [
     "AirPassengers",
@@ -34,6 +40,7 @@ __all__ = [
     "Classifier",
     "Clusterer",
     "DrugSpectra",
+    "ElNino",
     "Element",
     "Estimator",
     "EstimatorExternalData",
@@ -46,5 +53,6 @@ __all__ = [
     "ObjectDetector",
     "Regressor",
     "SKLearnPipeline",
+    "TimeSeriesFeatureExtractor",
     "Workflow",
 ]
