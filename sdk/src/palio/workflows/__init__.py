@@ -15,6 +15,8 @@ Where they differ from ramp-workflow 0.7:
 - Looking ahead: the future is changed in every value and not by one number for all, at a random row besides the given ones, and
   before the real series is shown. NaN are equal to NaN. Features that differ from call to call are called that.
 - DrugSpectra gives the second feature extractor numbers while training too, not booleans.
+- Pictures may be arrays (`.npy`), or be read by the kit's own function, `read`. Generators without an example raise an error,
+  where RAMP's never return. `ImageLoader.parallel_load` takes functions as transforms; RAMP's one transform has no effect.
 - FeatureExtractorClassifierCalibrator is that of RAMP's older manual, which ramp-workflow has no more.
 """
 
@@ -29,7 +31,9 @@ from palio.workflows.chain import (
 from palio.workflows.drug_spectra import DrugSpectra
 from palio.workflows.element import Calibrator, Classifier, Clusterer, Element, FeatureExtractor, Regressor
 from palio.workflows.grid_feature_extractor_classifier import GridFeatureExtractor, GridFeatureExtractorClassifier
+from palio.workflows.image_classifier import ImageClassifier
 from palio.workflows.object_detector import ObjectDetector
+from palio.workflows.simplified_image_classifier import SimplifiedImageClassifier
 from palio.workflows.sklearn_pipeline import Estimator, EstimatorExternalData, SKLearnPipeline
 from palio.workflows.time_series import ElNino, TimeSeriesFeatureExtractor
 
@@ -50,9 +54,11 @@ __all__ = [
     "FeatureExtractorRegressor",
     "GridFeatureExtractor",
     "GridFeatureExtractorClassifier",
+    "ImageClassifier",
     "ObjectDetector",
     "Regressor",
     "SKLearnPipeline",
+    "SimplifiedImageClassifier",
     "TimeSeriesFeatureExtractor",
     "Workflow",
 ]
