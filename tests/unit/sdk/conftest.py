@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 
 @pytest.fixture(scope="session")
 def ramp_python() -> Path:
-    """A Python that has ramp-workflow: PALIO_TEST_RAMP_PYTHON, else one made by uv and kept in `.palio/test-cache`.
+    """A Python that has ramp-workflow, xarray and scikit-image: PALIO_TEST_RAMP_PYTHON, else one made by uv and kept in `.palio/test-cache`.
 
     It has the same versions of what computes as the tests, so that a difference is a difference of the two libraries.
     """
@@ -31,7 +31,8 @@ def ramp_python() -> Path:
         return Path(given)
     environment = ROOT / ".palio" / "test-cache" / f"ramp-{sys.version_info.major}.{sys.version_info.minor}"
     pins = [f"{name}=={importlib.metadata.version(name)}" for name in ("numpy", "pandas", "scikit-learn", "scipy")]
-    wanted = "\n".join(["ramp-workflow==0.7.0", *pins])
+    # Those two are what some of its workflows need and it does not ask for.
+    wanted = "\n".join(["ramp-workflow==0.7.0", "scikit-image", "xarray", *pins])
     made_from = environment / "made-from.txt"
     python = environment / "bin" / "python"
     if not made_from.is_file() or made_from.read_text() != wanted:

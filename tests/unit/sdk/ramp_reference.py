@@ -6,6 +6,7 @@ As a script it answers until its standard input ends: a line `[function, argumen
 from __future__ import annotations
 
 import json
+import runpy
 import sys
 import warnings
 from importlib import import_module
@@ -192,6 +193,30 @@ def trial(_: Any, kit: str, submission: str) -> dict[str, Any]:
         bagged[metric.name] = {"valid": float(valid[1][-1]), "test": float(tested[1][-1])}
     scores = [frame.drop(columns="time").to_dict() for _, _, frame in folds]
     return {"folds": scores, "bagged": bagged}
+
+
+def workflow_names(rw: Any) -> list[str]:
+    """The workflows that the library offers."""
+    return list(rw.workflows.__all__)
+
+
+def workflow_predictions(_: Any, kit: str, sources: str | None = None) -> list[list[Any]]:
+    """What the starter of a kit predicts for its training and its test data, fold by fold.
+
+    The kit names the library that it is written with; `sources` is where to find it, if it is not installed.
+    """
+    if sources is not None and sources not in sys.path:
+        sys.path.append(sources)
+    problem = runpy.run_path(f"{kit}/problem.py")
+    workflow, submission = problem["workflow"], f"{kit}/submissions/starting_kit"
+    X, y = problem["get_train_data"](kit)
+    X_test, _y_test = problem["get_test_data"](kit)
+    found = []
+    for train_is, _valid_is in problem["get_cv"](X, y):
+        model = workflow.train_submission(submission, X, y, train_is)
+        sets = [data for data in (X, X_test) if data is not None]
+        found.append([np.asarray(workflow.test_submission(model, data)).tolist() for data in sets])
+    return found
 
 
 if __name__ == "__main__":
