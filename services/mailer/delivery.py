@@ -119,7 +119,6 @@ class Delivery:
             fault_point("mailer", "accepted")
             await self._record(mail, facts)
             fault_point("mailer", "recorded")
-            log.info("mail_sent", kind=mail.kind, attempts=mail.attempts)
 
     async def _put_back(self, mail: Claimed, error: Exception) -> None:
         pause = await asyncio.to_thread(self._outbox.put_back, mail, str(error) or repr(error))
@@ -132,8 +131,18 @@ class Delivery:
         log.warning("mail_too_late", kind=mail.kind, attempts=mail.attempts)
 
     async def _record(self, mail: Claimed, facts: Facts) -> None:
-        """Record that it was sent, however long the database is away: forgetting it now would send it a second time."""
-        await patiently(lambda: asyncio.to_thread(self._outbox.sent, mail, facts.cause), "recording what was sent")
+        """Record that it was sent, however long the database is away: forgetting it now would send it a second time.
+
+        What can't be recorded for a defect of ours is given up in the mailer's own tables, else it would go out again with each claim.
+        """
+        try:
+            await patiently(lambda: asyncio.to_thread(self._outbox.sent, mail, facts.cause), "recording what was sent")
+        except Exception as error:
+            log.exception("mail_not_recorded", kind=mail.kind)
+            reason = f"the mail server took it, but that could not be recorded: {error!r}"
+            await patiently(lambda: asyncio.to_thread(self._outbox.failed, mail, reason), "giving up what can't be recorded")
+        else:
+            log.info("mail_sent", kind=mail.kind, attempts=mail.attempts)
 
 
 def _about(mail: Claimed) -> dict[str, str]:

@@ -300,6 +300,21 @@ async def test_a_mailer_that_dies_after_the_server_took_the_mail_sends_it_again_
     assert len(mailer.mails_in_ledger()) == 1
 
 
+async def test_a_mail_that_was_taken_and_can_never_be_recorded_does_not_go_out_again_and_again(
+    world: World, mailer: Mailer, server: MailServer, starter: UUID, owner: Engine
+) -> None:
+    with owner.begin() as connection:
+        connection.execute(text("DELETE FROM ledger.appenders WHERE type = 'MailSent'"))
+    world.scored(starter, "iris", acc=0.5)
+    await mailer.work()
+    assert mailer.states() == [("scored", "failed", 1)]
+    mailer.let_time_pass("3 minutes")
+    await mailer.work()
+    assert len(server.mails) == 1
+    with mailer.engine.connect() as connection:
+        assert "could not be recorded" in connection.execute(text("SELECT last_error FROM mailer.outbox")).scalar_one()
+
+
 async def test_a_sender_that_was_too_slow_changes_nothing_for_the_one_that_took_over(
     world: World, mailer: Mailer, server: MailServer, starter: UUID
 ) -> None:
