@@ -82,8 +82,8 @@ def run_trial(target: Target, *, quick: bool = False, told: Callable[[TrialResul
     raised for it. An interruption ends the inner process too.
     """
     result = TrialResult(target)
-    with _started(target, quick=quick) as process:
-        for event in _events(process):
+    with started(target.kit, "trial", target.kit, target.submission, quick=quick) as process:
+        for event in events(process, last={"done", "failed"}):
             result.take(event)
             told(result)
         code = process.wait()
@@ -104,10 +104,11 @@ def python_in(environment: Path) -> Path:
 
 
 @contextmanager
-def _started(target: Target, *, quick: bool) -> Iterator[subprocess.Popen[bytes]]:
+def started(kit: Path, module: str, *arguments: Path, quick: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    """A module of palio that runs in the kit's environment, with these arguments; ended when this side is interrupted."""
     environment = {**os.environ, **({"RAMP_TEST_MODE": "1"} if quick else {})}
     bootstrap = Path(__file__).with_name("bootstrap.py")
-    command = [environment_python(target.kit), str(bootstrap), str(target.kit), str(target.submission)]
+    command = [environment_python(kit), str(bootstrap), module, *map(str, arguments)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     try:
         yield process
@@ -120,15 +121,15 @@ def _started(target: Target, *, quick: bool) -> Iterator[subprocess.Popen[bytes]
             process.stdout.close()
 
 
-def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-    """What the process says, until its last word: a child of the submission may hold the pipe open for longer."""
+def events(process: subprocess.Popen[bytes], last: set[str]) -> Iterator[dict[str, Any]]:
+    """What the process says, up to one of these last words: a child of the submission may hold the pipe open for longer."""
     if process.stdout is None:
         return
     for line in process.stdout:
         event = json.loads(line)
-        last = event["event"] in {"done", "failed"}
+        is_last = event["event"] in last
         yield event
-        if last:
+        if is_last:
             return
 
 
