@@ -1,11 +1,9 @@
 """The previous release: its source tree from the history of this repository, and its code at work in a process of its own."""
 
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,8 +24,8 @@ def source_tree(folder: Path) -> Path:
     archive = subprocess.run(["git", "-C", ROOT, "archive", COMMIT], capture_output=True, check=False, timeout=LIMIT_S)
     if archive.returncode != 0:
         raise NoHistoryError(archive.stderr.decode(errors="replace").strip())
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as members:
-        members.extractall(folder, filter="data")
+    # By tar itself: Python's own can be told to trust nothing only from 3.11.4 on, and Debian 12 has 3.11.2.
+    subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True, timeout=LIMIT_S)
     return folder
 
 
