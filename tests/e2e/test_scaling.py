@@ -152,6 +152,16 @@ def test_quick_folds_stay_on_the_trainer_that_began(
     )
 
 
+def test_an_environment_larger_than_a_trainers_cache_ends_the_run_in_words_and_costs_its_team_nothing(
+    platform: Stack, bob: Person, submit: Callable[..., str], run_events: Callable[[str], list[Event]], tmp_path: Path
+) -> None:
+    with trainer(platform, POOL, tmp_path, cache_max_bytes="5000000"):
+        found = followed(bob, submission := submit(0))
+    assert (found["state"], found["outcome"]) == ("failed", "environment_error")
+    assert "the cache here may hold 5,000,000 (PALIO_CACHE_MAX_BYTES)" in found["reason"]
+    assert kinds(run_events(submission))["TrainingFinished"] == 1, "trying again would not help"
+
+
 def test_a_replica_that_is_killed_loses_nothing_and_what_is_recorded_is_not_trained_again(
     platform: Stack, cache: Path, bob: Person, submit: Callable[..., str], run_events: Callable[[str], list[Event]]
 ) -> None:
