@@ -69,12 +69,13 @@ def _accounts(server: AnswerServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [*([name] for name in COMMANDS), ["problem", "publish"], ["challenge", "create"], ["pool", "drain"]]
+    "command",
+    [*([name] for name in COMMANDS), ["problem", "publish"], ["challenge", "create"], ["pool", "drain"], ["kit", "check"]],
 )
 def test_every_command_has_a_help_with_an_example(command: list[str]) -> None:
     result = palio(*command, "--help")
     assert result.exit_code == 0
-    if command not in (["problem"], ["challenge"], ["pool"]):
+    if command not in (["problem"], ["challenge"], ["pool"], ["kit"]):
         assert f"palio {' '.join(command)}" in result.output.partition("Example")[2]
 
 
