@@ -13,10 +13,10 @@ from enum import StrEnum
 from itertools import pairwise
 from uuid import UUID
 
-from services.leaderboard.spread import Split, fold_scores, within_noise
+from services.leaderboard.spread import within_noise
 from services.leaderboard.submissions import Submission
 from shared.events import Metric
-from shared.final_scores import ScoreKind, final_scores
+from shared.final_scores import RankedSplit, ScoreKind, final_scores, fold_scores
 
 
 class Board(StrEnum):
@@ -60,7 +60,7 @@ def rank(submissions: Sequence[Submission], metrics: Sequence[Metric], board: Bo
     if board.is_competition:
         submissions = _best_of_teams(_ordered(submissions, metrics[0], "valid", score_kind))
         public_rank = {each.submission_id: number for number, each in enumerate(submissions, start=1)}
-    split: Split = "test" if board.is_private else "valid"
+    split: RankedSplit = "test" if board.is_private else "valid"
     ordered = _ordered(submissions, metrics[0], split, score_kind)
     marks = [*(_within_noise(*neighbours, metrics[0], split) for neighbours in pairwise(ordered)), None]
     return [
@@ -75,7 +75,7 @@ def rank(submissions: Sequence[Submission], metrics: Sequence[Metric], board: Bo
     ]
 
 
-def _ordered(submissions: Sequence[Submission], official: Metric, split: Split, score_kind: ScoreKind) -> list[Submission]:
+def _ordered(submissions: Sequence[Submission], official: Metric, split: RankedSplit, score_kind: ScoreKind) -> list[Submission]:
     scored = [(each, final_scores(each.score, split, score_kind)) for each in submissions if each.score is not None]
 
     def place(entry: tuple[Submission, dict[str, float | None]]) -> tuple[bool, float, datetime, str]:
@@ -93,7 +93,7 @@ def _best_of_teams(ordered: Sequence[Submission]) -> list[Submission]:
     return list(best.values())
 
 
-def _within_noise(above: Submission, below: Submission, official: Metric, split: Split) -> bool | None:
+def _within_noise(above: Submission, below: Submission, official: Metric, split: RankedSplit) -> bool | None:
     if above.score is None or below.score is None:
         return None
     return within_noise(*(fold_scores(each, official.name, split) for each in (above.score, below.score)))

@@ -9,11 +9,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Literal
-
-from shared.events import ScoreComputed
-
-Split = Literal["valid", "test"]
 
 
 @dataclass(frozen=True)
@@ -25,12 +20,6 @@ class Spread:
     std: float | None
     #: Of the mean: the deviation by the root of the number of folds.
     standard_error: float | None
-
-
-def fold_scores(score: ScoreComputed, metric: str, split: Split) -> list[float] | None:
-    """A metric's score of each fold, in their order; None unless every fold has one."""
-    values = [getattr(each, split) for each in score.folds if each.metric == metric]
-    return values if values and None not in values else None
 
 
 def spread_of(values: Sequence[float] | None) -> Spread:

@@ -106,6 +106,8 @@ class _TableRows:
         self._table = table
         self._key_names = tuple(column.name for column in table.primary_key)
         self._defaults = {column.name: column.default.arg if column.default is not None else None for column in table.columns}  # type: ignore[attr-defined]
+        self._has_key = and_(*(table.c[name] == bindparam(f"key_{name}") for name in self._key_names))
+        self._select = select(table).where(self._has_key)
         self._known: dict[Key, dict[str, Any] | None] = {}
         self._inserts: dict[Key, dict[str, Any]] = {}
         self._updates: dict[Key, dict[str, Any]] = {}
@@ -113,7 +115,7 @@ class _TableRows:
 
     def get(self, key: Key) -> Mapping[str, Any] | None:
         if key not in self._known:
-            row = self._connection.execute(select(self._table).where(self._has_key()), self._bound(key)).mappings().one_or_none()
+            row = self._connection.execute(self._select, self._bound(key)).mappings().one_or_none()
             self._known[key] = None if row is None else {**row, **self._updates.get(key, {})}
         return self._known[key]
 
@@ -130,9 +132,10 @@ class _TableRows:
         known = self._known.get(key, {})
         if known is None:
             return
-        known.update(_storable(values))
+        storable = _storable(values)
+        known.update(storable)
         if key not in self._inserts:
-            self._updates.setdefault(key, {}).update(_storable(values))
+            self._updates.setdefault(key, {}).update(storable)
 
     def delete(self, key: Key) -> None:
         # A row that was never written need not be removed.
@@ -147,7 +150,7 @@ class _TableRows:
 
     def write_deletes(self) -> None:
         if self._deletes:
-            self._connection.execute(delete(self._table).where(self._has_key()), [self._bound(key) for key in self._deletes])
+            self._connection.execute(delete(self._table).where(self._has_key), [self._bound(key) for key in self._deletes])
             self._deletes.clear()
 
     def write_changes(self) -> None:
@@ -156,14 +159,11 @@ class _TableRows:
             by_columns.setdefault(tuple(values), []).append({**values, **self._bound(key)})
         for columns, changes in by_columns.items():
             changed: dict[str, Any] = {name: bindparam(name) for name in columns}
-            self._connection.execute(update(self._table).where(self._has_key()).values(changed), changes)
+            self._connection.execute(update(self._table).where(self._has_key).values(changed), changes)
         if self._inserts:
             self._connection.execute(insert(self._table), list(self._inserts.values()))
         self._updates.clear()
         self._inserts.clear()
-
-    def _has_key(self) -> Any:
-        return and_(*(self._table.c[name] == bindparam(f"key_{name}") for name in self._key_names))
 
     def _bound(self, key: Key) -> dict[str, Any]:
         return {f"key_{name}": value for name, value in zip(self._key_names, key, strict=True)}

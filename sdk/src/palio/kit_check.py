@@ -21,8 +21,8 @@ from palio.kit import Indices, KitError, Problem
 from palio.kit_folder import STARTER
 from palio.trial import own_channel
 
-#: How far the share of rows that no fold validates may go without a word.
-_FEW = 0.75
+#: The share of rows that no fold validates, up to which nothing is said.
+_MOST_UNVALIDATED = 0.75
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _folds(folds: list[tuple[Indices, Indices]], n_rows: int) -> Iterator[Findin
             )
         validated[valid] = True
     share = 1 - validated.mean() if n_rows else 0
-    if share > _FEW:
+    if share > _MOST_UNVALIDATED:
         yield Finding("advice", f"{share:.0%} of the training rows are validated by no fold, and count for no score.")
     if len(folds) == 1:
         yield Finding("advice", "get_cv makes one fold: nobody will know how much scores depend on it.")

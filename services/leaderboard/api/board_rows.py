@@ -10,9 +10,9 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, Field
 
 from services.leaderboard.boards import Board, Row
-from services.leaderboard.spread import Split, Spread, fold_scores, spread_of
+from services.leaderboard.spread import Spread, spread_of
 from shared.events import Metric, ScoreComputed
-from shared.final_scores import ScoreKind, final_scores
+from shared.final_scores import RankedSplit, ScoreKind, final_scores, fold_scores
 from shared.http import Problem
 
 #: A cell that begins like this is a formula to a spreadsheet.
@@ -47,7 +47,7 @@ class Asked(BaseModel):
 class BoardRow(BaseModel):
     """A submission's place. `scores` and their `standard_errors` over folds: on validation rows. Times in seconds, summed over folds.
 
-    `within_noise`: it and the next row do not differ beyond what folds differ by; null where that is not known.
+    `within_noise`: it and the next one on the whole board do not differ beyond what folds differ by; null where that is not known.
     """
 
     rank: int
@@ -131,7 +131,7 @@ def board_row(row: Row, board: Board, names: Sequence[str], score_kind: ScoreKin
     )
 
 
-def _over_folds(score: ScoreComputed, split: Split, spreads: Mapping[str, Spread]) -> dict[str, OverFolds]:
+def _over_folds(score: ScoreComputed, split: RankedSplit, spreads: Mapping[str, Spread]) -> dict[str, OverFolds]:
     bags = final_scores(score, split, "bag")
     return {name: OverFolds(bag=bags.get(name), mean=spread.mean, std=spread.std) for name, spread in spreads.items()}
 

@@ -45,12 +45,12 @@ def make_router(context: Context) -> APIRouter:
     @router.get("/v1/challenges/{challenge_id}/leaderboards/new")
     def new(challenge_id: str) -> UnscoredPage:
         """What waits, runs, or is not scored yet, the oldest first, each with its place in the queue of its pool."""
-        return read_unscored(context, challenge_id, WAITING_OR_RUNNING)
+        return read_unscored(context, challenge_id, WAITING_OR_RUNNING, oldest_first=True)
 
     @router.get("/v1/challenges/{challenge_id}/leaderboards/failed")
     def failed(challenge_id: str) -> UnscoredPage:
         """What failed, the newest first. Why, its team is told at the submission itself."""
-        return read_unscored(context, challenge_id, FAILED)
+        return read_unscored(context, challenge_id, FAILED, oldest_first=False)
 
     @router.get(
         "/v1/challenges/{challenge_id}/leaderboards/{board}",

@@ -1,7 +1,5 @@
 """The boards of what has no score: new submissions, and failed ones."""
 
-from datetime import datetime
-
 from pydantic import AwareDatetime, BaseModel
 
 from services.leaderboard.api.context import Context
@@ -35,18 +33,13 @@ class UnscoredPage(BaseModel):
     rows: list[UnscoredRow]
 
 
-def read_unscored(context: Context, challenge_id: str, states: frozenset[str]) -> UnscoredPage:
+def read_unscored(context: Context, challenge_id: str, states: frozenset[str], *, oldest_first: bool) -> UnscoredPage:
     """The submissions of a challenge in these states. Raises a 404 `Problem` for an unknown challenge."""
     with context.engine.connect() as connection:
         find_challenge(connection, challenge_id)
         found = submissions_in_states(connection, challenge_id, states)
-    if states is WAITING_OR_RUNNING:
-        found = sorted(found, key=_age)
-    return UnscoredPage(challenge=challenge_id, rows=[_row(context, each) for each in found])
-
-
-def _age(submission: Submission) -> tuple[datetime, str]:
-    return submission.submitted_at, str(submission.submission_id)
+    ordered = reversed(found) if oldest_first else found
+    return UnscoredPage(challenge=challenge_id, rows=[_row(context, each) for each in ordered])
 
 
 def _row(context: Context, found: Submission) -> UnscoredRow:

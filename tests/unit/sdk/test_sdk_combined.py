@@ -40,8 +40,10 @@ def test_a_bag_of_parts_knows_what_nobody_predicted() -> None:
 
 
 def test_the_wrong_number_of_columns_is_told() -> None:
-    with pytest.raises(ValueError, match=r"must have the shape \(rows, 3\); these have the shape \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"\(rows, 3\), a column for each of a, b, Regression, .* have the shape \(1, 2\)"):
         Both(y_pred=[[0.5, 0.5]])
+    with pytest.raises(ValueError, match=r"must have the shape \(rows, 2\); these have the shape \(1, 3\)"):
+        Both(y_true=[["a", 1.0, 2.0]])
     with pytest.raises(ValueError, match="needs the kinds"):
         make_combined([])
     with pytest.raises(ValueError, match="y_pred, y_true or n_samples"):
