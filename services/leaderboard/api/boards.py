@@ -14,7 +14,7 @@ from services.leaderboard.api.board_rows import Asked, BoardPage, BoardRow, Priv
 from services.leaderboard.api.context import Context, event_stream
 from services.leaderboard.api.unscored import FAILED, WAITING_OR_RUNNING, UnscoredPage, read_unscored
 from services.leaderboard.boards import Board, rank
-from services.leaderboard.challenges import find_challenge
+from services.leaderboard.challenges import Challenge, find_challenge
 from services.leaderboard.moments import Moment, moment_of
 from services.leaderboard.submissions import submissions_on_boards
 from shared.http import Problem
@@ -30,12 +30,12 @@ def make_router(context: Context) -> APIRouter:
     async def stream(challenge_id: str) -> StreamingResponse:
         """Server-sent events: the public board now (`event: board`), and again whenever it changes."""
         # Asked first, so that an unknown challenge is a 404 and not a stream that breaks.
-        await asyncio.to_thread(read_board, context, challenge_id, Board.PUBLIC)
+        await asyncio.to_thread(_public_board, context, challenge_id)
 
         async def pages() -> AsyncIterator[tuple[str, str]]:
             sent: list[PrivateBoardRow | BoardRow] | None = None
             async for _ in context.changes.follow():
-                page = await asyncio.to_thread(read_board, context, challenge_id, Board.PUBLIC)
+                page = await asyncio.to_thread(_public_board, context, challenge_id)
                 if page.rows != sent:
                     sent = page.rows
                     yield "board", page.model_dump_json()
@@ -63,13 +63,13 @@ def make_router(context: Context) -> APIRouter:
         With `at`, the board as it stood at that moment, for those who might see it then. The `ETag` changes when the answer does.
         """
         with context.engine.connect() as connection:
-            moment = _moment(connection, challenge_id, asked.at)
             challenge = find_challenge(connection, challenge_id)
-        phase = challenge.phase_at(moment.recorded_at) if moment else challenge.phase
-        if board.is_private and not sees_private_scores(viewer, phase):
-            detail = "The private board is open to administrators, and to everybody once the challenge is closed."
-            raise Problem(HTTPStatus.FORBIDDEN, "private-board", detail)
-        page = part_of(read_board(context, challenge_id, board, moment), asked)
+            moment = _moment(connection, challenge, asked.at)
+            phase = challenge.phase_at(moment.recorded_at) if moment else challenge.phase
+            if board.is_private and not sees_private_scores(viewer, phase):
+                detail = "The private board is open to administrators, and to everybody once the challenge is closed."
+                raise Problem(HTTPStatus.FORBIDDEN, "private-board", detail)
+            page = part_of(read_board(connection, challenge, board, moment), asked)
         wants_csv = request.headers.get("accept", "").startswith("text/csv")
         if asked.format == "csv" or (asked.format is None and wants_csv):
             return _tagged(request, page, as_csv(page), "text/csv; charset=utf-8")
@@ -78,30 +78,31 @@ def make_router(context: Context) -> APIRouter:
     return router
 
 
-def _moment(connection: Connection, challenge_id: str, at: str | None) -> Moment | None:
+def _public_board(context: Context, challenge_id: str) -> BoardPage:
+    with context.engine.connect() as connection:
+        return read_board(connection, find_challenge(connection, challenge_id), Board.PUBLIC)
+
+
+def _moment(connection: Connection, challenge: Challenge, at: str | None) -> Moment | None:
     """What `at` means for a challenge; None for now. Raises `Problem` as `moment_of` does, and 404 before the challenge was there."""
     if at is None:
         return None
     moment = moment_of(connection, at)
-    if moment.position < find_challenge(connection, challenge_id).created_at_position:
-        raise Problem(HTTPStatus.NOT_FOUND, "not-there-then", f"There was no challenge {challenge_id} at that moment.")
+    if moment.position < challenge.created_at_position:
+        detail = f"There was no challenge {challenge.challenge_id} at that moment."
+        raise Problem(HTTPStatus.NOT_FOUND, "not-there-then", detail)
     return moment
 
 
-def read_board(context: Context, challenge_id: str, board: Board, moment: Moment | None = None) -> BoardPage:
-    """A board as it stands, or stood. Raises a 404 `Problem` for an unknown challenge."""
-    with context.engine.connect() as connection:
-        challenge = find_challenge(connection, challenge_id)
-        submissions = submissions_on_boards(connection, challenge_id, moment.position if moment else None)
-    problem = challenge.problem
-    names = [metric.name for metric in problem.metrics]
-    rows = [
-        board_row(each, board, names, problem.score_kind)
-        for each in rank(submissions, problem.metrics, board, problem.score_kind)
-    ]
+def read_board(connection: Connection, challenge: Challenge, board: Board, moment: Moment | None = None) -> BoardPage:
+    """A board as it stands, or stood."""
+    submissions = submissions_on_boards(connection, challenge.challenge_id, moment.position if moment else None)
+    metrics, score_kind = challenge.problem.metrics, challenge.problem.score_kind
+    names = [metric.name for metric in metrics]
+    rows = [board_row(each, board, names, score_kind) for each in rank(submissions, metrics, board, score_kind)]
     position = moment.position if moment else max((each.changed_at_position for each in submissions), default=0)
     return BoardPage(
-        challenge=challenge_id, board=board, position=position, metrics=list(problem.metrics), n_rows=len(rows), rows=rows
+        challenge=challenge.challenge_id, board=board, position=position, metrics=list(metrics), n_rows=len(rows), rows=rows
     )
 
 

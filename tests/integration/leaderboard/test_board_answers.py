@@ -161,7 +161,8 @@ async def test_part_of_a_board_keeps_the_ranks_of_the_whole(
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"offset": -1}, {"at": "never"}, {"format": "xml"}])
-async def test_what_makes_no_sense_is_refused(client: httpx.AsyncClient, wrong: dict[str, Any]) -> None:
+async def test_what_makes_no_sense_is_refused(client: httpx.AsyncClient, history: History, wrong: dict[str, Any]) -> None:
+    history.catch_up()
     assert (await client.get(f"{BOARDS}/public", params=wrong)).status_code == 422
 
 
