@@ -277,6 +277,16 @@ def test_a_board_comes_as_a_table_as_json_and_as_csv(server: AnswerServer) -> No
     assert server.seen[-1].path.endswith("?format=csv")
 
 
+@pytest.mark.usefixtures("kit")
+def test_a_name_that_is_taken_is_told_with_the_way_out(server: AnswerServer) -> None:
+    server.answer("GET /v1/challenges/iris", Answer(body={"elements": ["classifier.py"]}))
+    taken = {"type": "urn:palio:problem:name-taken", "title": "Name taken", "status": 409, "detail": "Choose another name."}
+    server.answer("POST /v1/challenges/iris/submissions", Answer(409, taken))
+    refused = palio("submit", "iris")
+    assert refused.exit_code == 1
+    assert "Choose another name. For example: palio submit --name 'mine, again'." in refused.stderr
+
+
 @pytest.mark.usefixtures("home")
 def test_a_competition_shows_moves_and_marks_what_is_within_noise(server: AnswerServer) -> None:
     row = {
@@ -305,6 +315,8 @@ def test_what_waits_and_what_failed_have_boards_of_their_own(server: AnswerServe
     failed = {**row, "state": "failed", "outcome": "train_error", "queue": None}
     server.answer("GET /v1/challenges/iris/leaderboards/failed", Answer(body={"challenge": "iris", "rows": [failed]}))
     assert "train_error" in palio("board", "iris", "--failed", "--server", server.url).stdout
+    server.answer("GET /v1/challenges/iris/leaderboards/failed", Answer(body={"challenge": "iris", "rows": []}))
+    assert "No submission has failed." in palio("board", "iris", "--failed", "--server", server.url).stderr
     refused = palio("board", "iris", "--failed", "--csv", "--server", server.url)
     assert refused.exit_code == 2
     assert "--failed goes with" in refused.stderr

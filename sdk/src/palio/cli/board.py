@@ -10,8 +10,8 @@ from palio.client.answers import Board, BoardRow, Metric, UnscoredBoard
 from palio.score_table import number, seconds
 from palio.terminal import plain, print_json, results, say
 
-#: Boards of submissions without scores.
-UNSCORED = frozenset({"new", "failed"})
+#: Boards of submissions without scores, and what is said of an empty one.
+UNSCORED = {"new": "No submission waits or runs.", "failed": "No submission has failed."}
 
 
 @click.command()
@@ -67,8 +67,7 @@ def board(  # noqa: PLR0913 - an argument an option
         if as_csv:
             click.echo(client.board_csv(challenge, kind, asked), nl=False)
         elif kind in UNSCORED:
-            unscored = client.unscored_board(challenge, kind)
-            print_json(unscored) if as_json else results().print(_unscored_table(unscored, kind))
+            _show_unscored(client.unscored_board(challenge, kind), kind, as_json=as_json)
         else:
             _show(client.board(challenge, kind, asked), as_json=as_json)
 
@@ -80,6 +79,15 @@ def _show(board: Board, *, as_json: bool) -> None:
     results().print(_table(board))
     if any(row.get("within_noise") for row in board["rows"]):
         say("≈: it and the next one differ by no more than folds do.", "dim")
+
+
+def _show_unscored(board: UnscoredBoard, kind: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(board)
+    elif board["rows"]:
+        results().print(_unscored_table(board, kind))
+    else:
+        say(UNSCORED[kind])
 
 
 def _table(board: Board) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,8 @@ class ApiError(Exception):
         document = _document(response)
         title = str(document.get("title") or f"The server answered {response.status_code} {response.reason_phrase}".strip())
         detail = document.get("detail")
-        kind = str(document.get("type") or "").rstrip("/").rpartition("/")[2]
+        # A URN, such as urn:palio:problem:name-taken, or an address.
+        kind = re.split("[:/]", str(document.get("type") or "").rstrip("/"))[-1]
         return cls(
             status=int(document.get("status") or response.status_code),
             title=title,
