@@ -177,6 +177,24 @@ def _bag(rw: Any, case: dict[str, Any]) -> Any:
     return [valid.tolist(), combined.y_pred.tolist()]
 
 
+def blend_case(rw: Any, case: dict[str, Any]) -> tuple[Any, Any, list[Any]]:
+    """The metric, the truth and the candidates' predictions of a case with `metric`, `n_classes` (0: regression), `y_true`, `y_preds`."""
+    kinds, n_classes = rw.prediction_types, case["n_classes"]
+    make = kinds.make_multiclass(label_names=list(range(n_classes))) if n_classes else kinds.make_regression(label_names=[])
+    predictions = [make(y_pred=np.array(y_pred)) for y_pred in case["y_preds"]]
+    return getattr(rw.score_types, case["metric"])(), make(y_true=np.array(case["y_true"])), predictions
+
+
+def blends(rw: Any, cases: list[dict[str, Any]]) -> list[list[int]]:
+    """What ramp-workflow itself picks of the candidates of each case."""
+    blend_on_fold = import_module("rampwf.utils.testing").blend_on_fold
+    picks = []
+    for case in cases:
+        metric, truths, predictions = blend_case(rw, case)
+        picks.append([int(pick) for pick in blend_on_fold(predictions, truths, metric)])
+    return picks
+
+
 def trial(_: Any, kit: str, submission: str) -> dict[str, Any]:
     """What ramp-workflow itself makes of a submission: scores of each fold, and bagged."""
     utils = {name: import_module(f"rampwf.utils.{name}") for name in ("combine", "submission", "testing")}
