@@ -42,6 +42,9 @@ RUN pip install --requirement trainer.txt
 FROM builder AS scorer-venv
 COPY requirements/scorer.txt .
 RUN pip install --requirement scorer.txt
+# Of the SDK it needs the selection of ensembles, which takes numpy alone.
+COPY --from=wheel /dist /wheels
+RUN PIP_REQUIRE_HASHES=0 pip install --no-deps --no-index /wheels/*.whl
 
 FROM builder AS leaderboard-venv
 COPY requirements/leaderboard.txt .

@@ -170,13 +170,21 @@ class TrainerSettings(ServiceSettings, BusSettings, StoreSettings, CacheSettings
     heartbeat_s: float = Field(5.0, gt=0, le=5, description="Seconds between two heartbeats of this trainer.")
 
 
-class ScorerSettings(ServiceSettings, DatabaseSettings, BusSettings, StoreSettings, CacheSettings, SandboxSettings):
+class ScorerSettings(
+    ServiceSettings, DatabaseSettings, BusSettings, FollowerSettings, StoreSettings, CacheSettings, SandboxSettings
+):
     """Prepares problems, builds environments, scores."""
 
     wheel_dir: Path = Field(Path("dist"), description="Folder with the `palio` wheel that kits' environments get.")
     build_time_limit_s: int = Field(1200, gt=0, description="Seconds that resolving an environment may take, and building it.")
     prepare_time_limit_s: int = Field(600, gt=0, description="Seconds that preparing one problem may take.")
     score_time_limit_s: int = Field(120, gt=0, description="Seconds that scoring one submission may take.")
+    ensemble_time_limit_s: int = Field(900, gt=0, description="Seconds that working out one challenge's ensemble may take.")
+    ensemble_pause_s: float = Field(
+        2.0,
+        ge=0,
+        description="Least pause between two looks at a challenge's ensemble; at least three times as long as the last look took.",
+    )
 
 
 class LeaderboardSettings(ServiceSettings, DatabaseSettings, BusSettings, FollowerSettings, StoreSettings, PublicSettings):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from services.ingest.names import is_visible
-from shared.events import TEAM_LOG_BYTES, ChallengeCreated, FoldLimits, JoinApproved, LogPolicy, Metadata
+from shared.events import ENSEMBLE_SIZE, TEAM_LOG_BYTES, ChallengeCreated, FoldLimits, JoinApproved, LogPolicy, Metadata
 from shared.http import Problem
 from shared.ledger import NewEvent, append, derived_id, read_stream
 from shared.prepared_problems import find_prepared, newest_prepared, problem_history
@@ -64,6 +64,10 @@ class NewChallenge(BaseModel):
     limits: ChallengeLimits = Field(default_factory=lambda: ChallengeLimits.model_validate({}))
     log_policy: LogPolicy = Field(LogPolicy.FULL, description="What a team sees of what its submissions print.")
     team_log_bytes: int = Field(TEAM_LOG_BYTES, ge=0, le=2**40, description="Bytes of logs that one team is shown in all.")
+    ensemble_size: int = Field(ENSEMBLE_SIZE, ge=1, le=1000, description="Members that the ensemble of one fold has at most.")
+    ensemble_min_improvement: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="By how much one more member has to improve the official metric."
+    )
 
 
 def create_challenge(engine: Engine, new: NewChallenge, organiser_id: UUID, pools: list[str]) -> tuple[ChallengeCreated, int]:
@@ -108,6 +112,8 @@ def _rules(connection: Connection, new: NewChallenge, organiser_id: UUID) -> Cha
             limits=FoldLimits.model_validate(new.limits.model_dump()),
             log_policy=new.log_policy,
             team_log_bytes=new.team_log_bytes,
+            ensemble_size=new.ensemble_size,
+            ensemble_min_improvement=new.ensemble_min_improvement,
         )
     except ValidationError as error:
         detail = "; ".join(each["msg"] for each in error.errors())

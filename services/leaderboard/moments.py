@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from sqlalchemy import Connection, text
 
+from services.leaderboard.challenges import Challenge
 from shared.http import Problem
 
 _RECORDED_AT = text("SELECT recorded_at FROM ledger.events WHERE position = :position")
@@ -35,6 +36,17 @@ def moment_of(connection: Connection, at: str) -> Moment:
         detail = f"Position {position} is not in the read models yet. Try again in a moment."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "not-there-yet", detail, headers={"Retry-After": "1"})
     return Moment(position, connection.execute(_RECORDED_AT, {"position": position}).scalar_one())
+
+
+def moment_for(connection: Connection, challenge: Challenge, at: str | None) -> Moment | None:
+    """What `at` means for a challenge; None for now. Raises `Problem` as `moment_of` does, and 404 before the challenge was there."""
+    if at is None:
+        return None
+    moment = moment_of(connection, at)
+    if moment.position < challenge.created_at_position:
+        detail = f"There was no challenge {challenge.challenge_id} at that moment."
+        raise Problem(HTTPStatus.NOT_FOUND, "not-there-then", detail)
+    return moment
 
 
 def _time(at: str) -> datetime:

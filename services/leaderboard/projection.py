@@ -8,6 +8,7 @@ from services.leaderboard.log_budget import spend_log_budget
 from services.leaderboard.tables import (
     BOARD_ROWS,
     CHALLENGES,
+    ENSEMBLES,
     FOLDS,
     JOINS,
     MEMBERS,
@@ -18,6 +19,7 @@ from services.leaderboard.tables import (
 from shared.events import (
     ChallengeClosed,
     ChallengeCreated,
+    EnsembleComputed,
     FoldTrained,
     JoinApproved,
     Outcome,
@@ -191,6 +193,16 @@ def when_score_computed(rows: Rows, event: ScoreComputed, recorded: RecordedEven
     )
 
 
+def when_ensemble_computed(rows: Rows, event: EnsembleComputed, recorded: RecordedEvent) -> None:
+    """The ensemble from this position on."""
+    key = (event.challenge_id,)
+    before = rows.the(CHALLENGES, key)["ensemble_at_position"]
+    if before is not None:
+        rows.update(ENSEMBLES, (event.challenge_id, before), to_position=recorded.position)
+    rows.insert(ENSEMBLES, challenge_id=event.challenge_id, from_position=recorded.position, ensemble=event.model_dump_json())
+    rows.update(CHALLENGES, key, ensemble_at_position=recorded.position)
+
+
 def when_scoring_failed(rows: Rows, event: ScoringFailed, recorded: RecordedEvent) -> None:
     """Trained, but without a score: not the team's fault."""
     _change(
@@ -227,6 +239,7 @@ HANDLERS: Handlers = {
     TrainingFinished: when_training_finished,
     ScoreComputed: when_score_computed,
     ScoringFailed: when_scoring_failed,
+    EnsembleComputed: when_ensemble_computed,
     SubmissionWithdrawn: when_submission_withdrawn,
 }
 

@@ -16,14 +16,17 @@ from sqlalchemy import Connection, Engine
 from services.scorer.preparation import ProblemPreparer
 from services.scorer.scoring import RunScorer
 from shared.bus.consumer import RejectedError
+from shared.bus.doorbell import Doorbell
 from shared.bus.received import read_event
 from shared.events import (
+    ChallengeCreated,
     Event,
     Outcome,
     PreparationRequested,
     ProblemPrepared,
     ProblemPublished,
     RecordedEvent,
+    ScoreComputed,
     ScoringRequested,
     SubmissionUploaded,
     TrainingFinished,
@@ -42,8 +45,11 @@ _ASKED_AGAIN = frozenset({PreparationRequested.__name__, ScoringRequested.__name
 class ScorerConsumer:
     """Prepares one problem at a time, and scores `scores_at_once` runs beside it, so that neither waits for the other."""
 
-    def __init__(self, engine: Engine, preparer: ProblemPreparer, scorer: RunScorer, scores_at_once: int) -> None:
+    def __init__(
+        self, engine: Engine, preparer: ProblemPreparer, scorer: RunScorer, follower: Doorbell, scores_at_once: int
+    ) -> None:
         self._engine = engine
+        self._follower = follower
         self._preparer = preparer
         self._scorer = scorer
         self._preparing = asyncio.Semaphore(1)
@@ -61,6 +67,8 @@ class ScorerConsumer:
                     await self._once(f"problem {event.problem_id} {event.version}", self._preparing, self.prepare, recorded)
                 case TrainingFinished(outcome=Outcome.TRAINED) | ScoringRequested():
                     await self._once(f"run {event.run_id}", self._scoring, self.score, recorded)
+                case ScoreComputed() | ChallengeCreated():
+                    await self._follower.ring(recorded.position)
 
     async def _once(
         self, what: str, turns: asyncio.Semaphore, work: Callable[[RecordedEvent], None], recorded: RecordedEvent

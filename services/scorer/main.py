@@ -5,12 +5,18 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from services.scorer.consumer import ScorerConsumer
+from services.scorer.ensembles import EnsembleMaker
 from services.scorer.environments import EnvironmentShop
+from services.scorer.keeping import EnsembleKeeper
+from services.scorer.predictions import MembersFolder
 from services.scorer.preparation import ProblemPreparer
+from services.scorer.projection import HANDLERS
 from services.scorer.scoring import RunScorer
 from shared.artefacts import Store
 from shared.bus.connection import connect
 from shared.bus.consumer import Consumer
+from shared.bus.doorbell import Doorbell
+from shared.bus.patience import patiently
 from shared.bus.service import run_bus_service
 from shared.bus.topology import event_queue
 from shared.database import make_engine
@@ -18,6 +24,7 @@ from shared.events import Service
 from shared.execution.environments.build import Builder, BuildLimits
 from shared.execution.environments.index import Index
 from shared.execution.sandbox.port import Limits
+from shared.ledger import Projection
 from shared.settings import ScorerSettings
 from shared.telemetry import Readiness, configure_logging
 from shared.workbench import Workbench, open_sandbox, open_stations
@@ -45,18 +52,27 @@ def main() -> None:
         engine, store, workbench, builder, folder / "environments", turn_limit_s=2 * settings.build_time_limit_s
     )
 
+    projection = Projection("scorer", engine, HANDLERS, readiness)
+
     async def score() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         with open_stations(settings, sandbox) as stations:
             preparer = ProblemPreparer(store, shop, sandbox, prepare_limits(settings), folder / "work")
-            consumer = ScorerConsumer(
-                engine, preparer, RunScorer(store, workbench, stations, score_limits(settings)), os.cpu_count() or 1
-            )
-            connection = await connect(settings, "scorer")
-            async with connection:
-                readiness.clear("start")
-                queue = event_queue(Service.SCORER)
-                await Consumer(connection, queue, consumer.handle, readiness, prefetch=PREFETCH).run()
+            scorer = RunScorer(store, workbench, stations, score_limits(settings.score_time_limit_s))
+            members = MembersFolder(folder / "members", store, settings.cache_max_bytes)
+            limits = score_limits(settings.ensemble_time_limit_s)
+            keeper = EnsembleKeeper(EnsembleMaker(engine, store, workbench, stations, members, limits), settings.ensemble_pause_s)
+            follower = Doorbell(projection, keeper.wake)
+            consumer = ScorerConsumer(engine, preparer, scorer, follower, os.cpu_count() or 1)
+            await patiently(follower.ring, "catching up")
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(follower.look_every(settings.ledger_look_s))
+                tasks.create_task(keeper.run())
+                connection = await connect(settings, "scorer")
+                async with connection:
+                    readiness.clear("start")
+                    queue = event_queue(Service.SCORER)
+                    await Consumer(connection, queue, consumer.handle, readiness, prefetch=PREFETCH).run()
 
     run_bus_service(settings, readiness, score)
 
@@ -78,11 +94,11 @@ def prepare_limits(settings: ScorerSettings) -> Limits:
     )
 
 
-def score_limits(settings: ScorerSettings) -> Limits:
-    """What a kit's metrics may use for one run."""
+def score_limits(time_limit_s: float) -> Limits:
+    """What a kit's metrics may use for one run, or one ensemble."""
     return Limits(
-        wall_time_s=settings.score_time_limit_s,
-        cpu_time_s=settings.score_time_limit_s,
+        wall_time_s=time_limit_s,
+        cpu_time_s=time_limit_s,
         memory_bytes=8 * GIB,
         file_bytes=GIB,
         output_bytes=GIB,

@@ -2,10 +2,10 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
-from shared.artefacts import Bucket, MissingArtefactError, Store, details_key, predictions_key
+from services.scorer.predictions import StoredRun, fetch_predictions
+from shared.artefacts import Bucket, Store, details_key
 from shared.events import Outcome, ProblemPrepared, ScoreComputed, ScoringFailed, SubmissionUploaded, TrainingFinished
 from shared.execution.arrays import BadPredictionsError
 from shared.execution.cache import TooLargeError
@@ -21,8 +21,6 @@ log = get_logger(__name__)
 
 #: What a team reads when the code of the kit fails on its predictions.
 KIT_FAILED = "the problem's own code failed while it scored this submission; ask its organiser, who can be told why"
-#: A fold's file is a tar of what the sandbox sent: a header for each array more.
-PACKING_BYTES = 2**16
 
 
 class RunScorer:
@@ -59,7 +57,7 @@ class RunScorer:
             self._workbench.labels(prepared) as labels,
             tempfile.TemporaryDirectory(prefix="palio-score-") as folder,
         ):
-            predictions = self._fetch_predictions(finished, Path(folder), submission.limits.output_limit_bytes + PACKING_BYTES)
+            predictions = fetch_predictions(self._store, _stored(finished, submission), Path(folder))
             scores = score_run(self._stations, labels.environment, labels.manifest, labels.files, predictions, self._limits)
         if scores.problems:
             # Words of code that holds the labels: kept where the organiser's details are, and in no log.
@@ -73,20 +71,6 @@ class RunScorer:
             folds=scores.folds,
             bagged=scores.bagged,
         )
-
-    def _fetch_predictions(self, finished: TrainingFinished, folder: Path, max_bytes: int) -> list[Path]:
-        """The folds' files. A trainer stored them, and may have stored anything: none is taken beyond what a fold may send."""
-        paths = []
-        for fold, digest in enumerate(finished.predictions_digests):
-            path = folder / f"{fold}.tar"
-            key = predictions_key(finished.pool, finished.run_id, fold, digest)
-            try:
-                with self._store.stream(Bucket.RUNS, key) as chunks:
-                    copy_bounded(chunks, path, digest, max_bytes)
-            except MissingArtefactError as error:
-                raise BadPredictionsError(f"they are not there: {error}") from error
-            paths.append(path)
-        return paths
 
     def _failed(
         self, finished: TrainingFinished, submission: SubmissionUploaded, outcome: Outcome, reason: str, detail: str | None = None
@@ -103,18 +87,8 @@ class RunScorer:
         )
 
 
-def copy_bounded(chunks: Iterable[bytes], path: Path, digest: str, max_bytes: int) -> None:
-    """Write a file while it arrives. Raises `BadPredictionsError` above `max_bytes`, or if the bytes are not those of the digest."""
-    seen, size = hashlib.sha256(), 0
-    with path.open("wb") as file:
-        for chunk in chunks:
-            size += len(chunk)
-            if size > max_bytes:
-                raise BadPredictionsError(f"they have more than the {max_bytes:,} bytes that a fold may send")
-            seen.update(chunk)
-            file.write(chunk)
-    if seen.hexdigest() != digest:
-        raise BadPredictionsError("they are not those that the trainer said it had stored")
+def _stored(finished: TrainingFinished, submission: SubmissionUploaded) -> StoredRun:
+    return StoredRun(finished.run_id, finished.pool, finished.predictions_digests, submission.limits.output_limit_bytes)
 
 
 def store_detail(store: Store, detail: str | None) -> str | None:

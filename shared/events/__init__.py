@@ -5,6 +5,7 @@ Owns the types, their versions and who may append or hear them. Never touches a 
 
 from shared.events.base import EVENT_TYPES, Event, Payload, Service
 from shared.events.challenges import (
+    ENSEMBLE_SIZE,
     TEAM_LOG_BYTES,
     ChallengeClosed,
     ChallengeCreated,
@@ -15,6 +16,7 @@ from shared.events.challenges import (
     JoinApproved,
     LogPolicy,
 )
+from shared.events.ensembles import CurvePoint, EnsembleComputed, EnsembleEvent, EnsembleFailed, EnsembleMember, EnsembleScore
 from shared.events.envelope import Metadata, NewerVersionError, RecordedEvent, UnknownTypeError
 from shared.events.mail import MailSent
 from shared.events.people import AdministratorAppointed, TeamCreated, UserRegistered
@@ -43,6 +45,7 @@ from shared.events.submissions import (
 )
 
 __all__ = [
+    "ENSEMBLE_SIZE",
     "EVENT_TYPES",
     "TEAM_LOG_BYTES",
     "AdministratorAppointed",
@@ -52,6 +55,12 @@ __all__ = [
     "ChallengeMoment",
     "ChallengeOpened",
     "CodeOpened",
+    "CurvePoint",
+    "EnsembleComputed",
+    "EnsembleEvent",
+    "EnsembleFailed",
+    "EnsembleMember",
+    "EnsembleScore",
     "Event",
     "FoldLimits",
     "FoldRequested",

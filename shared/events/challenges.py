@@ -32,13 +32,20 @@ class LogPolicy(StrEnum):
 TEAM_LOG_BYTES = 64 * 2**20
 
 
+#: Members that an ensemble has at most, unless the challenge says otherwise.
+ENSEMBLE_SIZE = 80
+
+
 class ChallengeCreated(Event):
     """A challenge exists under these rules."""
 
-    schema_version = 2
-    upcasters: ClassVar = {1: lambda data: {**data, "log_policy": LogPolicy.FULL, "team_log_bytes": TEAM_LOG_BYTES}}
+    schema_version = 3
+    upcasters: ClassVar = {
+        1: lambda data: {**data, "log_policy": LogPolicy.FULL, "team_log_bytes": TEAM_LOG_BYTES},
+        2: lambda data: {**data, "ensemble_size": ENSEMBLE_SIZE, "ensemble_min_improvement": 0.0},
+    }
     appended_by = services(Service.INGEST)
-    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER, Service.SCORER)
 
     challenge_id: str
     title: str
@@ -53,6 +60,10 @@ class ChallengeCreated(Event):
     log_policy: LogPolicy
     #: Bytes of logs that one team is shown in all, in the order in which they were recorded.
     team_log_bytes: int = Field(ge=0)
+    #: How often submissions are picked for one fold's ensemble at most.
+    ensemble_size: int = Field(ENSEMBLE_SIZE, ge=1, le=1000)
+    #: By how much, in the official metric's unit, one more has to improve it.
+    ensemble_min_improvement: float = Field(0.0, ge=0, allow_inf_nan=False)
 
     @property
     def stream(self) -> str:

@@ -286,7 +286,7 @@ class ScoreComputed(RunEvent):
     """The predictions of a run were scored against labels that only the scorer reads."""
 
     appended_by = services(Service.SCORER)
-    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER, Service.SCORER)
 
     challenge_id: str
     problem_version: int

@@ -6,7 +6,7 @@ believed but numbers.
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from shared.execution.arrays import unpacked
 from shared.execution.preparation import KitError
 from shared.execution.prepared import LabelFiles, Manifest, Words
 from shared.execution.sandbox.port import Limits, Mount, SandboxResult
-from shared.execution.stations import Done, Environment, NotReadyError, Role, Stations, StationSpec
+from shared.execution.stations import Done, Environment, NotReadyError, Role, Station, Stations, StationSpec
 from shared.execution.words import shown, why_ended
 
-_MAX_SCORES_BYTES = 1 << 26
+_MAX_ANSWER_BYTES = 1 << 26
 _MAX_PROBLEM_CHARS = 500
 
 
@@ -69,12 +69,9 @@ def score_run(
         tempfile.TemporaryDirectory(prefix="predictions-") as folder,
         stations.take(score_station(environment, labels, limits)) as station,
     ):
-        _write(predictions, manifest, Path(folder))
-        try:
-            done = station.run({"n_folds": len(predictions)}, {"predictions": Path(folder)})
-        except NotReadyError as error:
-            raise KitError("the kit does not load", _text(error.result)) from error
-        scores = _checked(done, limits, manifest, len(predictions))
+        write_predictions(predictions, manifest, Path(folder))
+        done, answer = kits_answer(station, {"n_folds": len(predictions)}, {"predictions": Path(folder)}, "scores.json")
+        scores = _checked(answer, manifest, len(predictions))
     problems = tuple(shown(problem, _MAX_PROBLEM_CHARS) for problem in scores.problems)
     return Scores(scores.folds, scores.bagged, problems, done.sandbox.log, done.sandbox.usage.wall_time_s)
 
@@ -84,7 +81,8 @@ def score_station(environment: Environment, labels: LabelFiles, limits: Limits) 
     return StationSpec(Role.SCORE, environment, Mount(labels.kit, "/kit"), (Mount(labels.folder, "/data"),), limits)
 
 
-def _write(predictions: Sequence[Path], manifest: Manifest, folder: Path) -> None:
+def write_predictions(predictions: Sequence[Path], manifest: Manifest, folder: Path) -> None:
+    """Lay the files of folds out as a sandbox reads them: `<fold>/<part>.<array>.npy`. Raises `BadPredictionsError`."""
     for number, file in enumerate(predictions):
         (folder / str(number)).mkdir()
         for name, array in unpacked(file, manifest.expected).items():
@@ -92,15 +90,27 @@ def _write(predictions: Sequence[Path], manifest: Manifest, folder: Path) -> Non
                 npy.write_array(target, np.ascontiguousarray(array), allow_pickle=False)
 
 
-def _checked(done: Done, limits: Limits, manifest: Manifest, n_folds: int) -> _Scores:
-    files = done.files()
-    if files is None:
-        raise KitError(f"scoring failed: {why_ended(done.sandbox, limits)}", _text(done.sandbox))
+def kits_answer(station: Station, job: Mapping[str, object], files: Mapping[str, Path], name: str) -> tuple[Done, bytes]:
+    """Have kit code do a job, and read the result of this name: JSON that nobody has checked. Raises `KitError`, `SandboxError`."""
     try:
-        if "fault.json" in files:
-            fault = _Fault.model_validate_json(files["fault.json"])
-            raise KitError(f"scoring failed: {fault.reason}", fault.traceback)
-        scores = _Scores.model_validate_json(files.get("scores.json", b"")[:_MAX_SCORES_BYTES])
+        done = station.run(job, files)
+    except NotReadyError as error:
+        raise KitError("the kit does not load", _text(error.result)) from error
+    results = done.files()
+    if results is None:
+        raise KitError(f"scoring failed: {why_ended(done.sandbox, station.spec.limits)}", _text(done.sandbox))
+    if "fault.json" in results:
+        try:
+            fault = _Fault.model_validate_json(results["fault.json"])
+        except ValidationError as error:
+            raise KitError("the kit gives something that cannot be read", str(error)) from error
+        raise KitError(f"scoring failed: {fault.reason}", fault.traceback)
+    return done, results.get(name, b"")[:_MAX_ANSWER_BYTES]
+
+
+def _checked(answer: bytes, manifest: Manifest, n_folds: int) -> _Scores:
+    try:
+        scores = _Scores.model_validate_json(answer)
     except ValidationError as error:
         raise KitError("the kit's metrics give something that cannot be read", str(error)) from error
     names = [metric.name for metric in manifest.metrics]

@@ -50,6 +50,7 @@ class Role(StrEnum):
     PREPARE = "prepare"
     TRAIN = "train"
     SCORE = "score"
+    ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def test_an_operators_shell_needs_one_file_and_sees_everything(platform: Stack) 
     assert told["away"] == {}
     assert {each["name"].partition("-")[0] for each in told["services"]} == {service.value for service in Service}
     assert all(each["ready"] for each in told["services"])
-    assert {each["name"] for each in told["projections"]} == {"leaderboard", "mailer", "orchestrator"}
+    assert {each["name"] for each in told["projections"]} == {"leaderboard", "mailer", "orchestrator", "scorer"}
     assert {"scorer.events", "orchestrator.reports", "palio.dead-letters", "trainer.default"} <= {
         each["name"] for each in told["queues"]
     }

@@ -83,7 +83,7 @@ def test_a_rank_is_explained_in_words(platform: Stack, submission: dict[str, Any
     assert "not on the public board of iris; there are:" in nobody.output
 
 
-@pytest.mark.parametrize("name", ["ingest", "leaderboard", "mailer", "orchestrator"])
+@pytest.mark.parametrize("name", ["ingest", "leaderboard", "mailer", "orchestrator", "scorer"])
 def test_every_read_model_in_use_is_what_the_ledger_says(name: str, platform: Stack, submission: dict[str, Any]) -> None:
     assert name in read_models()
     environment = {"PALIO_OWNER_DATABASE_URL": platform.postgres.owner_url()}

@@ -69,6 +69,26 @@ def test_a_better_submission_stands_above_the_starter(
     assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
 
 
+def test_the_ensemble_has_looked_at_both_and_they_share_what_it_is(
+    scored: Callable[..., dict[str, Any]], platform: Stack, organiser: Person, challenge_of: ChallengeOf
+) -> None:
+    ids = {scored("iris")["id"], scored("iris", "forest")["id"]}
+    path = f"/v1/challenges/{challenge_of('iris')}/leaderboards/ensemble"
+
+    def looked_at() -> dict[str, Any] | None:
+        page: dict[str, Any] = httpx.get(f"{platform.origin}{path}").json()
+        return page if page["n_candidates"] >= len(ids) else None
+
+    page = wait_until(looked_at, "the ensemble of both")
+    assert ids & {member["submission_id"] for member in page["members"]}
+    assert sum(member["share"] for member in page["members"]) == pytest.approx(1)
+    assert page["combined"]["acc"] >= page["foldwise_best"]["acc"] - 0.05
+    assert "test" not in json.dumps(page)
+    token = {"Authorization": f"Bearer {organiser.token}"}
+    seen = httpx.get(f"{platform.origin}{path}", headers=token).json()
+    assert 0 < seen["combined_test"]["acc"] <= 1
+
+
 def test_the_participant_gets_a_mail_with_the_scores(scored: Callable[..., dict[str, Any]], platform: Stack, ada: Person) -> None:
     submission = scored("iris")
     mail = wait_until(lambda: find_mail(platform, ada.email, submission["id"]), "the mail about the scores")

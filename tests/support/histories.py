@@ -27,10 +27,14 @@ from services.orchestrator.release import release
 from services.orchestrator.reminders import QueueState, Reminders
 from services.orchestrator.run import decide
 from services.orchestrator.runs import decide_and_append
+from services.scorer.ensembles import computed, read_due
+from services.scorer.projection import READ_MODEL as SCORER
 from shared.artefacts import Store
 from shared.artefacts.archives import pack_files
 from shared.bus.reports import AnyReport, FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
 from shared.events import (
+    CurvePoint,
+    EnsembleScore,
     Event,
     FoldRequested,
     FoldUsage,
@@ -39,8 +43,9 @@ from shared.events import (
     ScoreComputed,
     TrainingRequested,
 )
+from shared.execution.ensembling import EnsembleScores, FoundEnsemble
 from shared.final_scores import ScoreKind
-from shared.ledger import NewEvent, Projection, ReadModel, append_once, derived_id, known_events, read_after, read_stream
+from shared.ledger import NewEvent, Projection, ReadModel, append, append_once, derived_id, known_events, read_after, read_stream
 from shared.runs import run_id_of
 from shared.telemetry import Readiness
 from tests.support.goldens import golden
@@ -85,7 +90,7 @@ class History:
 
     def catch_up(self) -> None:
         """Let every service take in what happened."""
-        for model in (ORCHESTRATOR, LEADERBOARD, MAILER):
+        for model in (ORCHESTRATOR, LEADERBOARD, MAILER, SCORER):
             self.projection(model).catch_up()
 
     def person(self) -> Account:
@@ -160,6 +165,21 @@ class History:
         about = {"run_id": run_id, "submission_id": submission.submission_id, "challenge_id": CHALLENGE, "problem_version": 1}
         event = scored.model_copy(update={**about, "bagged": bagged, "folds": of_folds})
         append_once(self._engine_of("scorer"), [NewEvent(event, METADATA, id=derived_id(run_id, "score"))])
+
+    def combine(self, *picks: Sequence[int], valid: float = 0.9, test: float = 0.8) -> bool:
+        """The scorer works out the ensemble, if it is due: candidates in the order of their uploads, by fold."""
+        self.projection(SCORER).catch_up()
+        engine = self._engine_of("scorer")
+        with engine.begin() as connection:
+            due = read_due(connection, CHALLENGE)
+            if due is None:
+                return False
+            whole = (EnsembleScore(metric="acc", valid=valid, test=test),)
+            curve = (CurvePoint(n_members=max(map(len, picks)), valid=valid, test=test),)
+            scores = EnsembleScores(combined=whole, foldwise_best=whole, curve=curve, problems=())
+            event = computed(due, FoundEnsemble(picks=tuple(map(tuple, picks)), scores=scores))
+            append(connection, [NewEvent(event, METADATA, due.stream_version)])
+        return True
 
     def fail_to_score(self, submission: Submission) -> None:
         """The scorer can't score it."""

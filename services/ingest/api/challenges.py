@@ -27,6 +27,8 @@ class Challenge(BaseModel):
     limits: FoldLimits
     log_policy: LogPolicy
     team_log_bytes: int
+    ensemble_size: int
+    ensemble_min_improvement: float
 
 
 class Join(BaseModel):
@@ -60,6 +62,8 @@ def make_router(context: Context) -> APIRouter:
             limits=rules.limits,
             log_policy=rules.log_policy,
             team_log_bytes=rules.team_log_bytes,
+            ensemble_size=rules.ensemble_size,
+            ensemble_min_improvement=rules.ensemble_min_improvement,
         )
 
     @router.post("/v1/challenges/{challenge_id}/joins", status_code=HTTPStatus.CREATED)

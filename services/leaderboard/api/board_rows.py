@@ -2,25 +2,24 @@
 
 import csv
 import io
-import unicodedata
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from services.leaderboard.api.answers import harmless
 from services.leaderboard.boards import Board, Row
+from services.leaderboard.ensembles import Ensemble
 from services.leaderboard.spread import Spread, spread_of
 from shared.events import Metric, ScoreComputed
 from shared.final_scores import RankedSplit, ScoreKind, final_scores, fold_scores
 from shared.http import Problem
 
-#: A cell that begins like this is a formula to a spreadsheet.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 #: What is said of a metric on the private boards.
 _OVER_FOLDS = ("bag", "mean", "std")
 #: Columns besides the metrics that a board is sorted by.
-_TIMES = frozenset({"train_time_s", "valid_time_s", "submitted_at"})
+_OTHER_COLUMNS = frozenset({"contributivity", "train_time_s", "valid_time_s", "submitted_at"})
 
 
 class Asked(BaseModel):
@@ -38,7 +37,7 @@ class Asked(BaseModel):
     sort: str | None = Field(
         None,
         max_length=200,
-        description="A metric, `train_time_s`, `valid_time_s` or `submitted_at`; with `-` before it, largest first. Else by rank.",
+        description="A metric, `contributivity`, `train_time_s`, `valid_time_s` or `submitted_at`; with `-` before it, largest first. Else by rank.",
     )
     offset: int = Field(0, ge=0, description="How many rows to leave out at the beginning.")
     limit: int | None = Field(None, ge=1, description="How many rows to give. Else all.")
@@ -48,6 +47,7 @@ class BoardRow(BaseModel):
     """A submission's place. `scores` and their `standard_errors` over folds: on validation rows. Times in seconds, summed over folds.
 
     `within_noise`: it and the next one on the whole board do not differ beyond what folds differ by; null where that is not known.
+    `contributivity`: how much of the challenge's ensemble it is, in percent; null before the first ensemble.
     """
 
     rank: int
@@ -57,6 +57,7 @@ class BoardRow(BaseModel):
     scores: dict[str, float | None]
     standard_errors: dict[str, float | None]
     within_noise: bool | None
+    contributivity: int | None
     train_time_s: float | None
     valid_time_s: float | None
     peak_memory_bytes: int | None
@@ -87,17 +88,23 @@ class PrivateBoardRow(BoardRow):
 
 
 class BoardPage(BaseModel):
-    """A board as of a ledger position. `n_rows` counts all of it, `rows` are those asked for."""
+    """A board as of a ledger position. `n_rows` counts all of it, `rows` are those asked for.
+
+    `combined`: what the challenge's ensemble scores, by metric, on the rows that this board ranks by; empty before there is one.
+    """
 
     challenge: str
     board: Board
     position: int
     metrics: list[Metric]
+    combined: dict[str, float | None]
     n_rows: int
     rows: list[PrivateBoardRow | BoardRow]
 
 
-def board_row(row: Row, board: Board, names: Sequence[str], score_kind: ScoreKind) -> PrivateBoardRow | BoardRow:
+def board_row(
+    row: Row, board: Board, names: Sequence[str], score_kind: ScoreKind, ensemble: Ensemble | None
+) -> PrivateBoardRow | BoardRow:
     """A row as the board shows it: of the metrics named, and of the test set only on the private boards."""
     submission, score = row.submission, row.submission.score
     if score is None:
@@ -111,6 +118,7 @@ def board_row(row: Row, board: Board, names: Sequence[str], score_kind: ScoreKin
         scores=final_scores(score, "valid", score_kind),
         standard_errors={name: spread.standard_error for name, spread in valid.items()},
         within_noise=row.within_noise,
+        contributivity=None if ensemble is None else ensemble.percent_of(submission.submission_id),
         train_time_s=submission.train_time_s,
         valid_time_s=submission.valid_time_s,
         peak_memory_bytes=submission.peak_memory_bytes,
@@ -141,8 +149,8 @@ def part_of(page: BoardPage, part: Asked) -> BoardPage:
     rows = [row for row in page.rows if part.team is None or row.team == part.team]
     if part.sort is not None:
         name = part.sort.removeprefix("-")
-        if name not in {metric.name for metric in page.metrics} | _TIMES:
-            columns = ", ".join([*(metric.name for metric in page.metrics), *sorted(_TIMES)])
+        if name not in {metric.name for metric in page.metrics} | _OTHER_COLUMNS:
+            columns = ", ".join([*(metric.name for metric in page.metrics), *sorted(_OTHER_COLUMNS)])
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown-column", f"A board is sorted by one of: {columns}.")
         known = [row for row in rows if _cell(row, name) is not None]
         known.sort(key=lambda row: _cell(row, name), reverse=part.sort.startswith("-"))  # type: ignore[arg-type, return-value]
@@ -153,7 +161,7 @@ def part_of(page: BoardPage, part: Asked) -> BoardPage:
 
 
 def _cell(row: BoardRow, name: str) -> float | str | None:
-    if name in _TIMES:
+    if name in _OTHER_COLUMNS:
         return row.submitted_at.isoformat() if name == "submitted_at" else getattr(row, name)
     scores = row.test_scores if isinstance(row, PrivateBoardRow) else row.scores
     return scores.get(name)
@@ -167,24 +175,26 @@ def as_csv(page: BoardPage) -> str:
     header = ["rank", *(["public_rank", "move"] if moves else []), "team", "submission", *names]
     header += [f"standard error of {name}" for name in names]
     header += [f"{part} {name} {what}" for part in ("valid", "test") for name in names for what in _OVER_FOLDS] if private else []
-    header += ["train_time_s", "valid_time_s", *(["test_time_s"] if private else []), "peak_memory_bytes", "submitted_at"]
+    header += [
+        "contributivity",
+        "train_time_s",
+        "valid_time_s",
+        *(["test_time_s"] if private else []),
+        "peak_memory_bytes",
+        "submitted_at",
+    ]
     target = io.StringIO()
     writer = csv.writer(target)
-    writer.writerow([_harmless(name) for name in header])
+    writer.writerow([harmless(name) for name in header])
     for row in page.rows:
         cells: list[object] = [row.rank]
         if moves and isinstance(row, PrivateBoardRow):
             cells += [row.public_rank, row.move]
-        cells += [_harmless(row.team), _harmless(row.submission), *(row.scores.get(name) for name in names)]
+        cells += [harmless(row.team), harmless(row.submission), *(row.scores.get(name) for name in names)]
         cells += [row.standard_errors.get(name) for name in names]
         if isinstance(row, PrivateBoardRow):
             cells += [getattr(part[name], what) for part in (row.valid, row.test) for name in names for what in _OVER_FOLDS]
-        cells += [row.train_time_s, row.valid_time_s]
+        cells += [row.contributivity, row.train_time_s, row.valid_time_s]
         cells += [row.test_time_s] if isinstance(row, PrivateBoardRow) else []
         writer.writerow([*cells, row.peak_memory_bytes, row.submitted_at.isoformat()])
     return target.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    # In its compatible form: to a spreadsheet the wide equals sign of East Asian scripts begins a formula too.
-    return f"'{cell}" if unicodedata.normalize("NFKC", cell[:1]).startswith(FORMULA_STARTS) else cell

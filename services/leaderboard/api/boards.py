@@ -1,7 +1,6 @@
 """Routes: boards, as JSON, as CSV, and live."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
@@ -10,12 +9,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
+from services.leaderboard.api.answers import CSV, JSON, tagged, wants_csv
 from services.leaderboard.api.board_rows import Asked, BoardPage, BoardRow, PrivateBoardRow, as_csv, board_row, part_of
 from services.leaderboard.api.context import Context, event_stream
 from services.leaderboard.api.unscored import FAILED, WAITING_OR_RUNNING, UnscoredPage, read_unscored
 from services.leaderboard.boards import Board, rank
 from services.leaderboard.challenges import Challenge, find_challenge
-from services.leaderboard.moments import Moment, moment_of
+from services.leaderboard.ensembles import find_ensemble
+from services.leaderboard.moments import Moment, moment_for
 from services.leaderboard.submissions import submissions_on_boards
 from shared.http import Problem
 from shared.visibility import Viewer, sees_private_scores
@@ -64,16 +65,15 @@ def make_router(context: Context) -> APIRouter:
         """
         with context.engine.connect() as connection:
             challenge = find_challenge(connection, challenge_id)
-            moment = _moment(connection, challenge, asked.at)
+            moment = moment_for(connection, challenge, asked.at)
             phase = challenge.phase_at(moment.recorded_at) if moment else challenge.phase
             if board.is_private and not sees_private_scores(viewer, phase):
                 detail = "The private board is open to administrators, and to everybody once the challenge is closed."
                 raise Problem(HTTPStatus.FORBIDDEN, "private-board", detail)
             page = part_of(read_board(connection, challenge, board, moment), asked)
-        wants_csv = request.headers.get("accept", "").startswith("text/csv")
-        if asked.format == "csv" or (asked.format is None and wants_csv):
-            return _tagged(request, page, as_csv(page), "text/csv; charset=utf-8")
-        return _tagged(request, page, page.model_dump_json(), "application/json")
+        if wants_csv(request, asked.format):
+            return tagged(request, page.position, as_csv(page), CSV)
+        return tagged(request, page.position, page.model_dump_json(), JSON)
 
     return router
 
@@ -83,35 +83,20 @@ def _public_board(context: Context, challenge_id: str) -> BoardPage:
         return read_board(connection, find_challenge(connection, challenge_id), Board.PUBLIC)
 
 
-def _moment(connection: Connection, challenge: Challenge, at: str | None) -> Moment | None:
-    """What `at` means for a challenge; None for now. Raises `Problem` as `moment_of` does, and 404 before the challenge was there."""
-    if at is None:
-        return None
-    moment = moment_of(connection, at)
-    if moment.position < challenge.created_at_position:
-        detail = f"There was no challenge {challenge.challenge_id} at that moment."
-        raise Problem(HTTPStatus.NOT_FOUND, "not-there-then", detail)
-    return moment
-
-
 def read_board(connection: Connection, challenge: Challenge, board: Board, moment: Moment | None = None) -> BoardPage:
     """A board as it stands, or stood."""
     submissions = submissions_on_boards(connection, challenge.challenge_id, moment.position if moment else None)
     metrics, score_kind = challenge.problem.metrics, challenge.problem.score_kind
     names = [metric.name for metric in metrics]
-    rows = [board_row(each, board, names, score_kind) for each in rank(submissions, metrics, board, score_kind)]
-    position = moment.position if moment else max((each.changed_at_position for each in submissions), default=0)
+    ensemble = find_ensemble(connection, challenge.challenge_id, moment.position if moment else None)
+    rows = [board_row(each, board, names, score_kind, ensemble) for each in rank(submissions, metrics, board, score_kind)]
+    changes = [each.changed_at_position for each in submissions] + ([ensemble.from_position] if ensemble else [])
     return BoardPage(
-        challenge=challenge.challenge_id, board=board, position=position, metrics=list(metrics), n_rows=len(rows), rows=rows
+        challenge=challenge.challenge_id,
+        board=board,
+        position=moment.position if moment else max(changes, default=0),
+        metrics=list(metrics),
+        combined=ensemble.combined("test" if board.is_private else "valid") if ensemble else {},
+        n_rows=len(rows),
+        rows=rows,
     )
-
-
-def _tagged(request: Request, page: BoardPage, content: str, media_type: str) -> Response:
-    """An answer with an `ETag` of its content; 304 without it for who has that already."""
-    body = content.encode()
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"Palio-Position": str(page.position), "ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept, Authorization"}
-    # A proxy that compressed it may have made the tag a weak one.
-    if tag in {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}:
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(body, media_type=media_type, headers=headers)

@@ -1,4 +1,4 @@
-"""The three roles, and the order of things that all of them share.
+"""The roles, and the order of things that all of them share.
 
 First everything that needs no job (the kit's imports, its data), then the byte that says "ready", then one job from standard
 input. Outside, what goes wrong before "ready" is the kit's fault, and after it the job's.
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from . import prepare, score, train
+from . import ensemble, prepare, score, train
 from .channel import Channel
 
 #: For each role, what loads all that needs no job, and what runs one.
@@ -28,11 +28,12 @@ _ROLES: dict[str, tuple[Callable[[], Any], Callable[[Any, dict[str, Any], Channe
     "prepare": (lambda: None, prepare.run),
     "train": (train.Ready.load, train.run),
     "score": (score.Ready.load, score.run),
+    "ensemble": (ensemble.Selecting.load, ensemble.run),
 }
 
 
 def main(role: str, preload: list[str]) -> None:
-    """Run one job as `prepare`, `train` or `score`, and end the process without tearing it down.
+    """Run one job in a role, and end the process without tearing it down.
 
     `preload` names modules that the job will probably import: here they cost nobody time.
     """

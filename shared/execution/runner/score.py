@@ -1,13 +1,7 @@
-"""Role `score`: the predictions of all folds of one run, against labels that only this sandbox holds.
-
-The numbers are those that `ramp-test` prints for the same predictions. To get them to the last digit, Predictions objects are
-made, shared among metrics and combined in the same way: a metric of a kit may change what it is given.
-"""
+"""Role `score`: the predictions of all folds of one run, against labels that only this sandbox holds."""
 
 from __future__ import annotations
 
-import copy
-import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import stored
+from .bagging import Bag, Book
 from .channel import Channel
 from .faults import whole_traceback, words_of
 from .kit import load_problem
@@ -22,7 +17,6 @@ from .predictions import decoded
 
 _DATA = Path("/data")
 _PREDICTIONS = Path("/job/predictions")
-_MAX_PROBLEMS = 20
 
 
 class Ready:
@@ -45,29 +39,6 @@ class Ready:
         return cls(problem, stored.load(_DATA / "y_train"), y_test, folds, has_test_set=has_test_set)
 
 
-class _Book:
-    """The scores so far, and what was wrong with those that are missing."""
-
-    def __init__(self) -> None:
-        self.problems: list[str] = []
-
-    def score(self, metric: Any, truths: Any, predictions: Any, what: str) -> float | None:
-        """One number; None if the metric raises, or says NaN or infinity."""
-        try:
-            value = float(metric.score_function(truths, predictions))
-        except Exception as error:  # noqa: BLE001 - whatever a kit's metric raises
-            self._note(f"{metric.name} of {what}: {words_of(error)}")
-            return None
-        if not math.isfinite(value):
-            self._note(f"{metric.name} of {what} is {value}")
-            return None
-        return value
-
-    def _note(self, words: str) -> None:
-        if len(self.problems) < _MAX_PROBLEMS:
-            self.problems.append(words)
-
-
 def run(ready: Ready, job: dict[str, Any], channel: Channel) -> None:
     """Score, and send `scores.json`, or `fault.json` if the kit cannot."""
     try:
@@ -79,7 +50,7 @@ def run(ready: Ready, job: dict[str, Any], channel: Channel) -> None:
 
 
 def _scored(ready: Ready, n_folds: int) -> dict[str, Any]:
-    book = _Book()
+    book = Book()
     kept: dict[str, list[Any]] = {"valid": [], "test": []}
     folds = []
     with warnings.catch_warnings():
@@ -106,7 +77,7 @@ def _scored(ready: Ready, n_folds: int) -> dict[str, Any]:
     }
 
 
-def _fold(ready: Ready, number: int, book: _Book) -> tuple[dict[str, dict[str, float | None]], dict[str, Any]]:
+def _fold(ready: Ready, number: int, book: Book) -> tuple[dict[str, dict[str, float | None]], dict[str, Any]]:
     """The scores of one fold by part and metric, and its Predictions by part."""
     make = ready.problem.Predictions
     train_is, valid_is = ready.folds[number]
@@ -127,35 +98,27 @@ def _fold(ready: Ready, number: int, book: _Book) -> tuple[dict[str, dict[str, f
 
 
 def _predictions(number: int, part: str) -> np.ndarray:
+    return read_predictions(_PREDICTIONS / str(number), part)
+
+
+def read_predictions(folder: Path, part: str) -> np.ndarray:
+    """What a fold predicted for `train` or `test`, from the arrays in its folder, which are mapped."""
     arrays = {}
     for name in ("values", "offsets", "is_none"):
-        path = _PREDICTIONS / str(number) / f"{part}.{name}.npy"
+        path = folder / f"{part}.{name}.npy"
         if path.exists():
-            arrays[name] = np.load(path, allow_pickle=False)
+            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
     return decoded(arrays)
 
 
-def _bagged(ready: Ready, y: Any, predictions: list[Any], rows: list[Any] | None, book: _Book) -> dict[str, list[float | None]]:
-    """For each metric, the scores of the first 1, 2, ... folds combined.
-
-    `rows[k]` are the rows that fold k predicts; None: all. A row counts once a fold has predicted it.
-    """
-    make = ready.problem.Predictions
-    truths = make(y_true=y)
-    n_rows = len(truths.y_pred)
-    bagged: dict[str, list[float | None]] = {str(metric.name): [] for metric in ready.problem.score_types}
-    placed = []
+def _bagged(ready: Ready, y: Any, predictions: list[Any], rows: list[Any] | None, book: Book) -> dict[str, list[float | None]]:
+    """For each metric, the scores of the first 1, 2, ... folds combined. `rows[k]` are the rows that fold k predicts; None: all."""
+    metrics = list(ready.problem.score_types)
+    bagged: dict[str, list[float | None]] = {str(metric.name): [] for metric in metrics}
+    bag = Bag(ready.problem.Predictions, y)
     for number, prediction in enumerate(predictions):
-        place = make(n_samples=n_rows)
-        place.set_valid_in_train(prediction, range(len(prediction.y_pred)) if rows is None else rows[number])
-        placed.append(place)
-        combined = make.combine(list(placed))
-        covered = combined.valid_indexes
-        for metric in ready.problem.score_types:
-            # Fresh for each metric, as they are in ramp-test.
-            of_truths, of_combined = copy.deepcopy(truths), copy.deepcopy(combined)
-            of_truths.set_slice(covered)
-            of_combined.set_slice(covered)
-            what = f"{number + 1} bagged folds, {'valid' if rows is not None else 'test'}"
-            bagged[str(metric.name)].append(book.score(metric, of_truths, of_combined, what))
+        bag.add(prediction, None if rows is None else rows[number])
+        what = f"{number + 1} bagged folds, {'test' if rows is None else 'valid'}"
+        for name, score in bag.scores(metrics, book, what).items():
+            bagged[name].append(score)
     return bagged

@@ -8,14 +8,8 @@ from sqlalchemy import Engine
 
 from services.leaderboard.moments import Moment, moment_of
 from services.leaderboard.submissions import submissions_on_boards
-from shared.artefacts import Store
 from shared.http import Problem
 from tests.support.histories import CHALLENGE, History, Submission
-
-
-@pytest.fixture
-def history(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store]) -> History:
-    return History(engine_of, store_of("ingest"))
 
 
 @pytest.fixture

@@ -2,49 +2,19 @@
 
 import csv
 import io
-from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from services.leaderboard.api import Context, make_app
-from services.leaderboard.changes import Changes
 from services.leaderboard.live import Live
-from services.leaderboard.projection import READ_MODEL
-from shared.artefacts import Store
 from shared.bus.telemetry import QueuePlace, QueueSnapshot
-from shared.settings import LeaderboardSettings
-from shared.telemetry import Readiness
 from tests.support.histories import CHALLENGE, POOL, History, Submission
 
 #: A score on the test set, unlike any other number.
 CANARY = 0.7654321
 BOARDS = f"/v1/challenges/{CHALLENGE}/leaderboards"
-
-
-@pytest.fixture
-def history(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store]) -> History:
-    return History(engine_of, store_of("ingest"))
-
-
-@pytest.fixture
-def live() -> Live:
-    return Live()
-
-
-@pytest.fixture
-def client(
-    engine_of: Callable[[str], Engine], store_of: Callable[[str], Store], history: History, live: Live
-) -> httpx.AsyncClient:
-    """The read API in this process; its read model is moved by the tests."""
-    engine = engine_of("leaderboard")
-    changes = Changes(engine, history.projection(READ_MODEL))
-    context = Context(LeaderboardSettings.model_construct(read_wait_s=1.0), engine, store_of("leaderboard"), changes, live)
-    app = make_app(context, Readiness(), lambda _app: nullcontext())  # type: ignore[arg-type, return-value]
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://leaderboard")
 
 
 def submitted(history: History, account: Any) -> Submission:
@@ -157,7 +127,7 @@ async def test_part_of_a_board_keeps_the_ranks_of_the_whole(
     assert [row["rank"] for row in newest["rows"]] == [3, 2, 1]
     unknown = await client.get(f"{BOARDS}/public", params={"sort": "beauty"})
     assert unknown.status_code == 422
-    assert "acc, nll, submitted_at" in unknown.json()["detail"]
+    assert "acc, nll, contributivity, submitted_at" in unknown.json()["detail"]
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"offset": -1}, {"at": "never"}, {"format": "xml"}])

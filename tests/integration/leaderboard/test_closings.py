@@ -2,23 +2,16 @@
 
 from collections.abc import Callable
 
-import pytest
 from sqlalchemy import Engine
 
 from services.leaderboard.api.challenges import Closing
 from services.leaderboard.challenges import find_challenge, list_challenges
 from services.leaderboard.projection import HANDLERS
-from shared.artefacts import Store
 from shared.events import ChallengeClosed
 from shared.ledger import Projection, read_after
 from shared.telemetry import Readiness
 from tests.support.goldens import golden
 from tests.support.histories import CHALLENGE, History
-
-
-@pytest.fixture
-def history(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store]) -> History:
-    return History(engine_of, store_of("ingest"))
 
 
 def test_a_closed_challenge_shows_where_the_ledger_says_so_and_that_rows_hash(

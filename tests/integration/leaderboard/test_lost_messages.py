@@ -9,16 +9,10 @@ from sqlalchemy.exc import OperationalError
 
 from services.leaderboard.projection import READ_MODEL
 from services.leaderboard.submissions import submissions_on_boards
-from shared.artefacts import Store
 from shared.bus.doorbell import Doorbell
 from shared.ledger import head_position
 from tests.support.histories import CHALLENGE, History
 from tests.support.waiting import wait_for
-
-
-@pytest.fixture
-def history(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store]) -> History:
-    return History(engine_of, store_of("ingest"))
 
 
 @pytest.fixture

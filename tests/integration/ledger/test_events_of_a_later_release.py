@@ -144,7 +144,8 @@ async def handed(amqp_url: Callable[[str], str]) -> AsyncIterator[Callable[[Serv
 def handlers(engine_of: Callable[[str], Engine]) -> dict[Service, Handler]:
     """How each service begins with a message. What it would do with one that it can read is not reached."""
     nothing = object()
-    scorer = ScorerConsumer(engine_of("scorer"), cast("ProblemPreparer", nothing), cast("RunScorer", nothing), 1)
+    follower = Doorbell(projection_of(Service.SCORER, engine_of, Readiness()))
+    scorer = ScorerConsumer(engine_of("scorer"), cast("ProblemPreparer", nothing), cast("RunScorer", nothing), follower, 1)
     orchestrator = EventConsumer(engine_of("orchestrator"), cast("Scheduler", nothing), cast("Commander", nothing))
     doorbells = {
         service: Doorbell(projection_of(service, engine_of, Readiness())).handle

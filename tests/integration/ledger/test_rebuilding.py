@@ -22,7 +22,7 @@ from shared.ledger.read_model import read_models
 from shared.ledger.rebuild import RebuildError, compare, rebuild
 from tests.support.histories import N_FOLDS, History, Submission
 
-MODELS = ("ingest", "leaderboard", "mailer", "orchestrator")
+MODELS = ("ingest", "leaderboard", "mailer", "orchestrator", "scorer")
 
 
 def unseen(_position: int, _goal: int) -> None:
@@ -108,6 +108,10 @@ class Histories(RuleBasedStateMachine):
         with pytest.raises(Problem, match="training is over") if is_over else nullcontext():
             self.history.withdraw(submission)
 
+    @rule(picks=st.sampled_from([[0], [0, 0]]))
+    def combine(self, picks: list[int]) -> None:
+        self.history.combine(picks, picks, [0])
+
     @rule()
     def mail(self) -> None:
         self.history.send_a_mail()
@@ -149,7 +153,7 @@ def finished(history: History) -> Submission:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_difference_is_named_and_mended(name: str, history: History, owner: Engine) -> None:
     finished(history)
-    table = {"ingest": "joins", "leaderboard": "folds", "mailer": "teams", "orchestrator": "durations"}[name]
+    table = {"ingest": "joins", "leaderboard": "folds", "mailer": "teams", "orchestrator": "durations", "scorer": "runs"}[name]
     with owner.begin() as connection:
         connection.execute(text(f"DELETE FROM {name}.{table}"))
     model = read_models()[name]

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 import services.leaderboard.tables
 import services.orchestrator.tables
+import services.scorer.tables
 from shared.ledger import Rows, given_column, key_column
 from shared.ledger.rows import Key
 
@@ -187,7 +188,9 @@ def test_the_same_row_twice_is_an_error(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    "tables", [services.leaderboard.tables, services.orchestrator.tables], ids=["leaderboard", "orchestrator"]
+    "tables",
+    [services.leaderboard.tables, services.orchestrator.tables, services.scorer.tables],
+    ids=["leaderboard", "orchestrator", "scorer"],
 )
 def test_tables_in_code_are_those_of_the_migrations(owner: Engine, tables: ModuleType) -> None:
     schema = tables.__name__.split(".")[1]

@@ -17,6 +17,7 @@ from services.scorer.main import score_limits
 from services.scorer.preparation import ProblemPreparer
 from services.scorer.scoring import RunScorer
 from shared.artefacts import Store
+from shared.bus.doorbell import Doorbell
 from shared.events import (
     PreparationRequested,
     ProblemPrepared,
@@ -31,7 +32,7 @@ from shared.execution.preparation import KitError
 from shared.execution.sandbox import Bubblewrap
 from shared.execution.stations import ColdStations
 from shared.ledger import Projection, read_after
-from shared.settings import CacheSettings, ScorerSettings
+from shared.settings import CacheSettings
 from shared.telemetry import Readiness
 from shared.workbench import Workbench
 from tests.support.goldens import golden
@@ -181,11 +182,10 @@ class Bench:
     """A scorer as it runs, but for environments and a sandbox: nothing here comes so far as to need one."""
 
     def __init__(self, engine: Engine, store: Store, folder: Path) -> None:
-        settings = ScorerSettings.model_construct(score_time_limit_s=10)
-        preparer = ProblemPreparer(store, None, Bubblewrap(), score_limits(settings), folder / "work")  # type: ignore[arg-type]
+        preparer = ProblemPreparer(store, None, Bubblewrap(), score_limits(10), folder / "work")  # type: ignore[arg-type]
         stations = ColdStations(Bubblewrap(), folder / "stations")
-        scorer = BrokenKitScorer(store, Workbench(store, CacheSettings(cache_dir=folder)), stations, score_limits(settings))
-        self.consumer = ScorerConsumer(engine, preparer, scorer, 2)
+        scorer = BrokenKitScorer(store, Workbench(store, CacheSettings(cache_dir=folder)), stations, score_limits(10))
+        self.consumer = ScorerConsumer(engine, preparer, scorer, Doorbell(Projection("scorer", engine, {}, Readiness())), 2)
 
     async def hear(self, recorded: RecordedEvent) -> None:
         """The message comes."""

@@ -21,7 +21,7 @@ from shared.events import (
 from shared.execution.preparation import KitError
 from shared.execution.sandbox import Bubblewrap
 from shared.execution.stations import ColdStations
-from shared.settings import CacheSettings, ScorerSettings
+from shared.settings import CacheSettings
 from shared.workbench import Workbench
 
 SUBMISSION = SubmissionUploaded(
@@ -74,7 +74,7 @@ class BrokenKitScorer(RunScorer):
 def scorer_of(kind: type[RunScorer], store: Store, folder: Path) -> RunScorer:
     workbench = Workbench(store, CacheSettings(cache_dir=folder))
     stations = ColdStations(Bubblewrap(), folder / "work")
-    return kind(store, workbench, stations, score_limits(ScorerSettings.model_construct(score_time_limit_s=10)))
+    return kind(store, workbench, stations, score_limits(10))
 
 
 def test_labels_that_the_store_has_lost_are_no_result_of_a_submission(store_of: Callable[[str], Store], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ def row(team: str) -> BoardRow:
         scores={"=cmd|' /C calc'!A0": 0.5},
         standard_errors={"=cmd|' /C calc'!A0": 0.25},
         within_noise=None,
+        contributivity=None,
         train_time_s=-1.0,
         valid_time_s=None,
         peak_memory_bytes=None,
@@ -29,7 +30,13 @@ def test_no_cell_of_text_begins_like_a_formula() -> None:
     metric = Metric(name="=cmd|' /C calc'!A0", precision=2, is_lower_the_better=False, minimum=None, maximum=None)
     teams = ["=1+1", "+1", "-1", "\uff1d1+1", "\uff0b1", "\ufe63" + "1", "plain"]
     page = BoardPage(
-        challenge="iris", board=Board.PUBLIC, position=1, metrics=[metric], n_rows=7, rows=[row(team) for team in teams]
+        challenge="iris",
+        board=Board.PUBLIC,
+        position=1,
+        metrics=[metric],
+        combined={},
+        n_rows=7,
+        rows=[row(team) for team in teams],
     )
     header, *lines = csv.reader(io.StringIO(as_csv(page)))
     assert header[3] == f"'{metric.name}"

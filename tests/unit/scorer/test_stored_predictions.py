@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.scorer.scoring import copy_bounded
+from services.scorer.predictions import copy_bounded
 from shared.execution.arrays import BadPredictionsError
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import palio
-from palio.ensembles import Earlier, Rules, Selection, contributivity, make_blend, select
-from palio.ensembles.batched import as_distributions, batched_metric
+from palio.ensembles import Earlier, Rules, Selection, contributivity, growing, make_blend, select
+from palio.ensembles.batched import batched_metric
 from palio.ensembles.blends import MeanBlend, ObjectBlend, RunningBlend
 from palio.prediction_types import make_multiclass, make_regression
 from palio.score_types import RMSE, Accuracy, BaseScoreType, NegativeLogLikelihood
@@ -129,7 +129,7 @@ def test_looking_at_fresh_candidates_alone_gives_what_looking_at_all_gives(seed:
         assert _selected(metric, truth, chosen, rules, known) == _selected(metric, truth, chosen, rules)
 
 
-def test_a_fresh_candidate_that_wins_nothing_is_all_that_is_looked_at() -> None:
+def test_a_fresh_candidate_that_wins_nothing_costs_one_look_a_round() -> None:
     truth, candidates = _classes(5, 60, 3, 30)
     metric = NegativeLogLikelihood()
     rules = _rules(metric)
@@ -145,7 +145,7 @@ def test_a_fresh_candidate_that_wins_nothing_is_all_that_is_looked_at() -> None:
 
     batched = batched_metric(metric, truth)
     assert batched is not None
-    blend = Counting([batched.reduce(each.y_pred) for each in (*candidates, bad)], batched)
+    blend = Counting([*candidates, bad], batched)
     assert select(blend, 31, rules, Earlier(first.picks, fresh=(30,))) == first
     assert asked == [2] * len(first.picks) + [1]
 
@@ -190,10 +190,17 @@ def test_many_regressions_at_once_get_what_the_metric_gives_each_of_them(name: s
     assert_allclose(found, [metric.score_function(truth, each) for each in predictions], rtol=1e-12)
 
 
-def test_classes_are_averaged_in_the_same_way_as_predictions_combine() -> None:
-    truth, candidates = _classes(3, 40, 4, 5)
-    total = sum(as_distributions(each.y_pred) for each in candidates)
-    assert np.array_equal(total / 5, type(truth).combine(candidates).y_pred)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("n_classes", [0, 4])
+def test_an_ensemble_that_grows_is_what_its_picks_combined_are(n_classes: int, dtype: str) -> None:
+    random = np.random.default_rng(4)
+    make = make_multiclass(list(range(n_classes))) if n_classes else make_regression([])
+    predictions = [make(y_pred=random.normal(0.4, 0.3, (40, n_classes) if n_classes else 40).astype(dtype)) for _ in range(5)]
+    picks = [3, 1, 3, 0, 4, 1]
+    for number, grown in enumerate(growing(make(n_samples=40), predictions, picks), start=1):
+        combined = make.combine(predictions, picks[:number]).y_pred
+        assert grown.y_pred.dtype == combined.dtype
+        assert np.array_equal(grown.y_pred, combined)
 
 
 def test_predictions_that_combine_in_their_own_way_are_asked_to() -> None:

@@ -4,7 +4,7 @@ Used by `palio blend`, and by the platform in the sandbox of whatever kit: needs
 runs on Python 3.8.
 """
 
-from .blends import Blend, make_blend
+from .blends import Blend, growing, make_blend
 from .selection import Earlier, Rules, Selection, contributivity, select
 
-__all__ = ["Blend", "Earlier", "Rules", "Selection", "contributivity", "make_blend", "select"]
+__all__ = ["Blend", "Earlier", "Rules", "Selection", "contributivity", "growing", "make_blend", "select"]

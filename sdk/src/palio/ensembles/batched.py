@@ -23,7 +23,7 @@ _CLIP = 1e-15
 
 @dataclass(frozen=True)
 class BatchedMetric:
-    """`reduce`: what a metric needs of a candidate's `y_pred`, as a float64 array that can be averaged; `score`: of such means.
+    """`reduce`: what a metric needs of a candidate's `y_pred`, as an array that can be averaged; `score`: of such means.
 
     `is_scale_free`: whether sums do as well as means.
     """
@@ -71,13 +71,14 @@ def _of_distributions(name: str, metric: Any, y_true: Array) -> BatchedMetric | 
 
 def as_distributions(y_pred: Array) -> Array:
     """Probabilities as `Predictions` of classes are averaged: clipped, each row divided by its sum. (n_rows, n_classes)."""
-    positive = np.clip(np.asarray(y_pred, dtype=np.float64), _CLIP, 1 - _CLIP)
+    positive = np.clip(_as_numbers(y_pred), _CLIP, 1 - _CLIP)
     distributions: Array = positive / positive.sum(axis=1, keepdims=True)
     return distributions
 
 
 def _as_numbers(y_pred: Array) -> Array:
-    return np.asarray(y_pred, dtype=np.float64)
+    # A floating type stays what it is: `combine` adds up in it too.
+    return y_pred if np.issubdtype(y_pred.dtype, np.floating) else np.asarray(y_pred, dtype=np.float64)
 
 
 def _negative_log_likelihood(of_true: Array) -> Scores:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 import numpy as np
@@ -26,54 +26,77 @@ class Blend(Protocol):
         """Add one for good."""
 
 
-def make_blend(metric: Any, truths: Any, predictions: Iterable[Any]) -> Blend:
-    """A blend of the candidates' `Predictions` of the same rows, whose truth is `truths`.
+def make_blend(metric: Any, truths: Any, predictions: Sequence[Any]) -> Blend:
+    """A blend of the candidates' `Predictions` of the same rows, whose truth is `truths`. They are asked for when they are needed.
 
     Metrics of palio and of ramp-workflow whose candidates can be scored in one array operation are; any other is asked for each
     candidate. Predictions whose `combine` is the mean are added to a running sum; others are combined anew.
     """
     batched = batched_metric(metric, truths)
     if batched is not None:
-        return MeanBlend([batched.reduce(each.y_pred) for each in predictions], batched)
-    if combines_by_mean(type(truths)):
-        return RunningBlend(metric, truths, list(predictions))
-    return ObjectBlend(metric, truths, list(predictions))
+        return MeanBlend(predictions, batched)
+    reduce = combines_by_mean(type(truths))
+    if reduce is not None:
+        return RunningBlend(metric, truths, predictions, reduce)
+    return ObjectBlend(metric, truths, predictions)
+
+
+def growing(truths: Any, predictions: Sequence[Any], picks: Sequence[int]) -> Iterator[Any]:
+    """The ensemble of the first pick, of the first two, and so on, as `Predictions` of the class of `truths`.
+
+    What `combine` gives of the same picks, one after the other in memory where it takes the mean.
+    """
+    reduce = combines_by_mean(type(truths))
+    blend = ObjectBlend(None, truths, predictions) if reduce is None else RunningBlend(None, truths, predictions, reduce)
+    for pick in picks:
+        yield blend.combined(pick)
+        blend.add(pick)
 
 
 class MeanBlend:
-    """Scored by arrays: `members` are the candidates' reduced predictions, all of one shape."""
+    """Scored by arrays, a chunk of candidates at a time."""
 
-    def __init__(self, members: Sequence[Array], metric: BatchedMetric) -> None:
-        self._members = members
+    def __init__(self, predictions: Sequence[Any], metric: BatchedMetric) -> None:
+        self._predictions = predictions
         self._metric = metric
-        self._total: Array = np.zeros_like(members[0]) if members else np.zeros(0)
-        self._count = 0
-        size = min(len(members), max(1, _CHUNK_BYTES // max(1, self._total.nbytes)))
-        self._chunk = np.empty((size, *self._total.shape))
+        self._reduced: dict[int, Array] = {}
+        self._picks: list[int] = []
+        self._total: Array | None = None
 
     def scores(self, candidates: Sequence[int]) -> Scores:
         """See `Blend`."""
         found = np.empty(len(candidates))
-        for start in range(0, len(candidates), max(1, len(self._chunk))):
-            part = candidates[start : start + len(self._chunk)]
-            sums = self._chunk[: len(part)]
-            for place, candidate in zip(sums, part):
-                np.add(self._total, self._members[candidate], out=place)
-            if self._count and not self._metric.is_scale_free:
-                sums /= self._count + 1
-            found[start : start + len(part)] = self._metric.score(sums)
+        if not len(candidates):
+            return found
+        first = self._member(candidates[0])
+        size = min(len(candidates), max(1, _CHUNK_BYTES // max(1, first.nbytes)))
+        chunk = np.empty((size, *first.shape))
+        total = 0 if self._total is None else self._total
+        for start in range(0, len(candidates), size):
+            part = candidates[start : start + size]
+            sums = chunk[: len(part)]
+            for place, candidate in enumerate(part):
+                np.add(self._member(candidate), total, out=sums[place])
+            if self._picks and not self._metric.is_scale_free:
+                sums /= len(self._picks) + 1
+            found[start : start + size] = self._metric.score(sums)
         return found
 
     def add(self, candidate: int) -> None:
         """See `Blend`."""
-        self._total += self._members[candidate]
-        self._count += 1
+        self._picks.append(candidate)
+        self._total = self._member(candidate) + (0 if self._total is None else self._total)
+
+    def _member(self, candidate: int) -> Array:
+        if candidate not in self._reduced:
+            self._reduced[candidate] = self._metric.reduce(self._predictions[candidate].y_pred)
+        return self._reduced[candidate]
 
 
 class ObjectBlend:
     """Scored one by one by the metric itself, combined by the `Predictions` themselves."""
 
-    def __init__(self, metric: Any, truths: Any, predictions: list[Any]) -> None:
+    def __init__(self, metric: Any, truths: Any, predictions: Sequence[Any]) -> None:
         self._metric = metric
         self._truths = truths
         self._predictions = predictions
@@ -101,18 +124,21 @@ class ObjectBlend:
 class RunningBlend(ObjectBlend):
     """Scored one by one; the mean is taken from a running sum."""
 
-    def __init__(self, metric: Any, truths: Any, predictions: list[Any]) -> None:
+    def __init__(self, metric: Any, truths: Any, predictions: Sequence[Any], reduce: Callable[[Array], Array]) -> None:
         super().__init__(metric, truths, predictions)
-        reduce: Callable[[Array], Array] = combines_by_mean(type(truths)) or np.asarray
-        self._reduced = [reduce(each.y_pred) for each in predictions]
+        self._reduce = reduce
         self._total: Array | None = None
 
     def add(self, candidate: int) -> None:
         """See `Blend`."""
         super().add(candidate)
-        self._total = self._reduced[candidate] + (0 if self._total is None else self._total)
+        self._total = self._with(candidate)
 
     def combined(self, candidate: int) -> Any:
         """See `ObjectBlend`."""
-        total = self._reduced[candidate] if self._total is None else self._total + self._reduced[candidate]
-        return type(self._truths)(y_pred=total / (len(self._picks) + 1))
+        return type(self._truths)(y_pred=self._with(candidate) / (len(self._picks) + 1))
+
+    def _with(self, candidate: int) -> Array:
+        # Not kept: a metric of this kind takes longer for a candidate than reading it again does.
+        reduced = self._reduce(self._predictions[candidate].y_pred)
+        return reduced if self._total is None else self._total + reduced

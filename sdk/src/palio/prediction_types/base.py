@@ -131,5 +131,5 @@ def mean_of_predicted(stack: Array) -> Array:
     predicted = ~np.isnan(stack)
     count = predicted.sum(axis=0)
     total = np.where(predicted, stack, 0).sum(axis=0)
-    mean: Array = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    mean: Array = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
     return mean

@@ -1,0 +1,33 @@
+"""How what is read is answered: as JSON or CSV, with a tag by which a reader learns that nothing has changed."""
+
+import hashlib
+import unicodedata
+from http import HTTPStatus
+
+from fastapi import Request, Response
+
+JSON, CSV = "application/json", "text/csv; charset=utf-8"
+#: A cell that begins like this is a formula to a spreadsheet.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def wants_csv(request: Request, named: str | None) -> bool:
+    """Whether CSV is wanted: by the format that the query names, else by `Accept`."""
+    return named == "csv" or (named is None and request.headers.get("accept", "").startswith("text/csv"))
+
+
+def tagged(request: Request, position: int, content: str, media_type: str) -> Response:
+    """An answer with an `ETag` of its content; 304 without it for who has that already."""
+    body = content.encode()
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"Palio-Position": str(position), "ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept, Authorization"}
+    # A proxy that compressed it may have made the tag a weak one.
+    if tag in {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def harmless(cell: str) -> str:
+    """Text for a cell; what a spreadsheet would take for a formula is quoted."""
+    # In its compatible form: to a spreadsheet the wide equals sign of East Asian scripts begins a formula too.
+    return f"'{cell}" if unicodedata.normalize("NFKC", cell[:1]).startswith(_FORMULA_STARTS) else cell

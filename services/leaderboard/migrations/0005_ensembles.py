@@ -1,0 +1,24 @@
+"""Ensembles, each with the positions from and to which it was the newest."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+STATEMENTS = """
+CREATE TABLE ensembles (
+    challenge_id text NOT NULL,
+    from_position bigint NOT NULL,
+    -- The position of the next one; null for the newest.
+    to_position bigint,
+    -- The EnsembleComputed event's data.
+    ensemble text NOT NULL,
+    PRIMARY KEY (challenge_id, from_position)
+);
+ALTER TABLE challenges ADD COLUMN ensemble_at_position bigint;
+"""
+
+
+def upgrade() -> None:
+    """Create the table."""
+    op.get_bind().exec_driver_sql(STATEMENTS)
