@@ -81,6 +81,9 @@ WHOLE: dict[str, Callable[[_Story, dict[str, Any]], bool] | None] = {
     "ScoreComputed": _Story.of_run,
     "ScoringFailed": _Story.of_run,
     "ScoringRequested": _Story.of_run,
+    "EnsembleComputed": _Story.of_challenge,
+    # As of other failures of a kit, its organiser alone is told.
+    "EnsembleFailed": None,
     "PreparationRequested": None,
     "ProblemPreparationFailed": None,
     # An operator's reasons are nobody else's.

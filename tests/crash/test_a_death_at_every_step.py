@@ -34,7 +34,16 @@ TRAINER = (
     "trainer.default.handled",
     "trainer.default.acknowledged",
 )
-SCORER = ("scorer.computed", "append.ScoreComputed", "scorer.recorded", "scorer.events.handled", "scorer.events.acknowledged")
+SCORER = (
+    "scorer.computed",
+    "append.ScoreComputed",
+    "scorer.recorded",
+    "scorer.events.handled",
+    "scorer.events.acknowledged",
+    "scorer.ensemble_computed",
+    "append.EnsembleComputed",
+    "projection.scorer.written",
+)
 LEADERBOARD = (
     "projection.leaderboard.written",
     "projection.leaderboard.committed",

@@ -30,7 +30,7 @@ def history(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store]
 def test_each_read_model_is_named_with_how_far_it_is_behind(run: Run, history: History) -> None:
     history.person()
     told = json.loads(run("list", "--json").stdout)
-    assert told["behind"] == {"ingest": 0, "leaderboard": 3, "mailer": 3, "orchestrator": 3}
+    assert told["behind"] == {"ingest": 0, "leaderboard": 3, "mailer": 3, "orchestrator": 3, "scorer": 3}
     assert "3 behind" in run("list").stdout
 
 
