@@ -13,6 +13,7 @@ from services.leaderboard.tables import (
     JOINS,
     MEMBERS,
     PROBLEMS,
+    SUBMISSION_STATES,
     SUBMISSIONS,
     TEAMS,
 )
@@ -118,6 +119,7 @@ def when_submission_uploaded(rows: Rows, event: SubmissionUploaded, recorded: Re
         pool=event.pool,
         changed_at_position=recorded.position,
     )
+    _note_state(rows, event.submission_id, recorded, state="uploaded")
     _count(rows, event.challenge_id, "n_submissions")
 
 
@@ -218,6 +220,13 @@ def when_scoring_failed(rows: Rows, event: ScoringFailed, recorded: RecordedEven
 
 def _change(rows: Rows, submission_id: UUID, recorded: RecordedEvent, **columns: Any) -> None:
     rows.update(SUBMISSIONS, (submission_id,), changed_at_position=recorded.position, **columns)
+    if "state" in columns:
+        _note_state(rows, submission_id, recorded, state=columns["state"], outcome=columns.get("outcome"))
+
+
+def _note_state(rows: Rows, submission_id: UUID, recorded: RecordedEvent, *, state: str, outcome: str | None = None) -> None:
+    """For who asks how it stood then."""
+    rows.insert(SUBMISSION_STATES, submission_id=submission_id, from_position=recorded.position, state=state, outcome=outcome)
 
 
 def _count(rows: Rows, challenge_id: str, column: str) -> None:

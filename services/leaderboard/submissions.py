@@ -1,5 +1,6 @@
 """Submissions as readers see them: state, progress, times, scores."""
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,14 @@ SELECT = (
     " sum(f.test_time_s) AS test_time_s, max(f.peak_memory_bytes) AS peak_memory_bytes"
     " FROM submissions s LEFT JOIN folds f USING (run_id) WHERE {} GROUP BY s.submission_id"
     " ORDER BY s.submitted_at DESC, s.submission_id"
+)
+#: The folds of then are counted in the ledger itself: the tables know a fold, but not since when.
+STATES_THEN = (
+    "SELECT s.submission_id, t.state, t.outcome, e.recorded_at, (SELECT count(*) FROM ledger.events f"
+    " WHERE f.stream = 'run-' || s.run_id AND f.type = 'FoldTrained' AND f.position <= :position) AS folds_done"
+    " FROM submissions s CROSS JOIN LATERAL (SELECT * FROM submission_states t WHERE t.submission_id = s.submission_id"
+    " AND t.from_position <= :position ORDER BY t.from_position DESC LIMIT 1) t JOIN ledger.events e ON e.position = t.from_position"
+    " WHERE s.challenge_id = :challenge_id AND t.state = ANY(:states)"
 )
 
 
@@ -76,6 +85,19 @@ def submissions_in_states(connection: Connection, challenge_id: str, states: fro
     return _select(connection, condition, challenge_id=challenge_id, states=sorted(states))
 
 
+def submissions_in_states_at(
+    connection: Connection, challenge_id: str, states: frozenset[str], position: int
+) -> list[Submission]:
+    """The submissions of a challenge that were in any of these states at a ledger position, newest first, as they stood then.
+
+    Of what came later they say nothing: outcome, folds and end are those of then; times and reasons are left out.
+    """
+    parameters = {"challenge_id": challenge_id, "states": sorted(states), "position": position}
+    then = {row.submission_id: row for row in connection.execute(text(STATES_THEN), parameters)}
+    found = _select(connection, "s.submission_id = ANY(CAST(:ids AS uuid[]))", ids=[str(each) for each in then])
+    return [_as_of(each, then[each.submission_id]) for each in found]
+
+
 def submissions_of(connection: Connection, team_ids: frozenset[UUID], challenge_id: str | None) -> list[Submission]:
     """The submissions of teams, in one challenge or all, newest first."""
     condition = "s.team_id = ANY(CAST(:team_ids AS uuid[]))"
@@ -105,6 +127,25 @@ def _select(connection: Connection, condition: str, **parameters: Any) -> list[S
     rows = connection.execute(text(SELECT.format(condition)), parameters).all()
     names = team_names(connection, {row.team_id for row in rows})
     return [_submission(row, names[row.team_id]) for row in rows]
+
+
+def _as_of(found: Submission, then: Row[Any]) -> Submission:
+    return dataclasses.replace(
+        found,
+        state=then.state,
+        outcome=then.outcome,
+        n_folds=None if then.state == "uploaded" else found.n_folds,
+        folds_done=then.folds_done,
+        finished_at=then.recorded_at if then.state in FINAL_STATES else None,
+        reason=None,
+        failed_fold=None,
+        traceback_digest=None,
+        score=None,
+        train_time_s=None,
+        valid_time_s=None,
+        test_time_s=None,
+        peak_memory_bytes=None,
+    )
 
 
 def _submission(row: Row[Any], team: str) -> Submission:

@@ -82,6 +82,15 @@ SUBMISSIONS = Table(
     #: Changes with every change of the row: an open stream sends when it does.
     given_column("changed_at_position", BigInteger),
 )
+SUBMISSION_STATES = Table(
+    "submission_states",
+    TABLES,
+    key_column("submission_id", Uuid),
+    key_column("from_position", BigInteger),
+    given_column("state", Text),
+    #: From the closed list, where the state has one.
+    Column("outcome", Text),
+)
 FOLDS = Table(
     "folds",
     TABLES,

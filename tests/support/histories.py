@@ -108,6 +108,21 @@ class History:
         self.submissions.append(Submission(accepted.submission_id, account))
         return accepted.submission_id
 
+    def submitted(self, account: Account) -> Submission:
+        """Hand in a submission, which waits then."""
+        self.submit(account)
+        return self.submissions[-1]
+
+    def scored(
+        self, account: Account, value: float | None = 0.5, test: float | None = None, folds: Sequence[float] = ()
+    ) -> Submission:
+        """Hand in a submission that is trained and scored, as `score` says."""
+        submission = self.submitted(account)
+        self.release(slots=100)
+        self.trained(submission)
+        self.score(submission, value, test, folds)
+        return submission
+
     def create_challenge_that_is_over(self, name: str) -> None:
         """A second challenge on the same problem, whose times are all in the past."""
         past = datetime.now(UTC) - timedelta(seconds=1)

@@ -21,6 +21,8 @@ from services.leaderboard.submissions import submissions_on_boards
 from shared.http import Problem
 from shared.visibility import Viewer, sees_private_scores
 
+At = Annotated[str | None, Query(max_length=40, description="A ledger position, or a time with its zone: as it stood then.")]
+
 
 def make_router(context: Context) -> APIRouter:
     """The routes of boards."""
@@ -44,14 +46,14 @@ def make_router(context: Context) -> APIRouter:
         return event_stream(pages())
 
     @router.get("/v1/challenges/{challenge_id}/leaderboards/new")
-    def new(challenge_id: str) -> UnscoredPage:
+    def new(challenge_id: str, at: At = None) -> UnscoredPage:
         """What waits, runs, or is not scored yet, the oldest first, each with its place in the queue of its pool."""
-        return read_unscored(context, challenge_id, WAITING_OR_RUNNING, oldest_first=True)
+        return read_unscored(context, challenge_id, WAITING_OR_RUNNING, at, oldest_first=True)
 
     @router.get("/v1/challenges/{challenge_id}/leaderboards/failed")
-    def failed(challenge_id: str) -> UnscoredPage:
+    def failed(challenge_id: str, at: At = None) -> UnscoredPage:
         """What failed, the newest first. Why, its team is told at the submission itself."""
-        return read_unscored(context, challenge_id, FAILED, oldest_first=False)
+        return read_unscored(context, challenge_id, FAILED, at, oldest_first=False)
 
     @router.get(
         "/v1/challenges/{challenge_id}/leaderboards/{board}",

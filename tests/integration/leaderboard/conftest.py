@@ -1,4 +1,4 @@
-"""A history on a real ledger, and the read API in this process; its read model is moved by the tests."""
+"""The read API in this process, on a real ledger; its read model is moved by the tests."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -28,12 +28,13 @@ def live() -> Live:
 
 
 @pytest.fixture
-def client(
-    engine_of: Callable[[str], Engine], store_of: Callable[[str], Store], history: History, live: Live
-) -> httpx.AsyncClient:
-    """The read API in this process; its read model is moved by the tests."""
+def context(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store], history: History, live: Live) -> Context:
     engine = engine_of("leaderboard")
     changes = Changes(engine, history.projection(READ_MODEL))
-    context = Context(LeaderboardSettings.model_construct(read_wait_s=1.0), engine, store_of("leaderboard"), changes, live)
+    return Context(LeaderboardSettings.model_construct(read_wait_s=1.0), engine, store_of("leaderboard"), changes, live)
+
+
+@pytest.fixture
+def client(context: Context) -> httpx.AsyncClient:
     app = make_app(context, Readiness(), lambda _app: nullcontext())  # type: ignore[arg-type, return-value]
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://leaderboard")

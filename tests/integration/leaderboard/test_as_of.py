@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import Engine
 
@@ -90,3 +92,48 @@ def test_a_position_that_the_boards_have_not_taken_in_yet_is_to_be_asked_for_aga
     with leaderboard.connect() as connection, pytest.raises(Problem) as refused:
         moment_of(connection, datetime.now(UTC).isoformat())
     assert refused.value.code == "not-there-yet"
+
+
+@pytest.mark.parametrize("board", ["new", "failed"])
+async def test_boards_of_what_has_no_score_begin_with_the_challenge_too(
+    client: httpx.AsyncClient, history: History, board: str
+) -> None:
+    history.catch_up()
+    answers = [await client.get(f"/v1/challenges/{CHALLENGE}/leaderboards/{board}", params={"at": at}) for at in ("1", "never")]
+    assert [answer.status_code for answer in answers] == [404, 422]
+
+
+async def test_what_has_no_score_is_shown_as_it_stood(client: httpx.AsyncClient, history: History) -> None:
+    moments: dict[str, int] = {}
+
+    def now(name: str) -> None:
+        history.catch_up()
+        with history.orchestrator.connect() as connection:
+            moments[name] = connection.exec_driver_sql("SELECT position FROM ledger.head").scalar_one()
+
+    person = history.person()
+    good, bad = history.submitted(person), history.submitted(person)
+    now("handed in")
+    history.release(slots=100)
+    now("requested")
+    history.report(history.started_report(good, None))
+    history.report(history.fold_report(good, 0))
+    history.report(history.failed_report(bad))
+    now("one fold")
+    history.report(history.fold_report(good, 1))
+    history.report(history.fold_report(good, 2))
+    history.score(good)
+    now("scored")
+
+    async def rows(board: str, when: str) -> list[tuple[Any, ...]]:
+        answer = await client.get(f"/v1/challenges/{CHALLENGE}/leaderboards/{board}", params={"at": moments[when]})
+        names = {str(good.submission_id): "good", str(bad.submission_id): "bad"}
+        shown = ("state", "outcome", "folds_done", "n_folds", "queue")
+        return [(names[row["submission_id"]], *(row[name] for name in shown)) for row in answer.json()["rows"]]
+
+    assert await rows("new", "handed in") == [("good", "uploaded", None, 0, None, None), ("bad", "uploaded", None, 0, None, None)]
+    assert await rows("new", "requested") == [("good", "queued", None, 0, 3, None), ("bad", "queued", None, 0, 3, None)]
+    assert await rows("new", "one fold") == [("good", "training", None, 1, 3, None)]
+    assert await rows("new", "scored") == []
+    assert await rows("failed", "requested") == []
+    assert await rows("failed", "one fold") == await rows("failed", "scored") == [("bad", "failed", "train_error", 0, 3, None)]

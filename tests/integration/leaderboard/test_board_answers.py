@@ -17,29 +17,14 @@ CANARY = 0.7654321
 BOARDS = f"/v1/challenges/{CHALLENGE}/leaderboards"
 
 
-def submitted(history: History, account: Any) -> Submission:
-    history.submit(account)
-    return history.submissions[-1]
-
-
-def scored(
-    history: History, account: Any, value: float | None, test: float | None = None, folds: tuple[float, ...] = ()
-) -> Submission:
-    submission = submitted(history, account)
-    history.release(slots=100)
-    history.trained(submission)
-    history.score(submission, value, test, folds)
-    return submission
-
-
 @pytest.fixture
 def two_teams(history: History) -> tuple[list[Submission], Any, Any]:
     """Three scored submissions of two teams: the second one's is worse in public, and better on the test set."""
     first, second = history.person(), history.person()
     submissions = [
-        scored(history, first, 0.9, 0.5, (0.8, 1.0, 0.9)),
-        scored(history, second, 0.89, CANARY, (0.9, 0.87, 0.9)),
-        scored(history, first, 0.3, 0.9, (0.3, 0.3, 0.3)),
+        history.scored(first, 0.9, 0.5, (0.8, 1.0, 0.9)),
+        history.scored(second, 0.89, CANARY, (0.9, 0.87, 0.9)),
+        history.scored(first, 0.3, 0.9, (0.3, 0.3, 0.3)),
     ]
     history.catch_up()
     return submissions, first, second
@@ -145,7 +130,7 @@ async def test_a_board_is_sent_again_only_when_it_changed(
     again = await client.get(f"{BOARDS}/public", headers={"If-None-Match": f'"other", W/{tag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     assert (await client.get(f"{BOARDS}/public", params={"format": "csv"}, headers={"If-None-Match": tag})).status_code == 200
-    scored(history, first, 0.95)
+    history.scored(first, 0.95)
     history.catch_up()
     changed = await client.get(f"{BOARDS}/public", headers={"If-None-Match": tag})
     assert changed.status_code == 200
@@ -156,7 +141,7 @@ async def test_what_has_no_score_stands_on_the_boards_of_new_and_failed(
     client: httpx.AsyncClient, history: History, live: Live
 ) -> None:
     person = history.person()
-    waiting, failing = submitted(history, person), submitted(history, person)
+    waiting, failing = history.submitted(person), history.submitted(person)
     history.release(slots=100)
     history.report(history.failed_report(failing))
     history.catch_up()

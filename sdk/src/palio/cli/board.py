@@ -57,8 +57,8 @@ def board(  # noqa: PLR0913 - an argument an option
     """
     part = {"at": at, "team": team, "sort": sort, "limit": limit}
     asked = {name: str(value) for name, value in part.items() if value is not None}
-    if board is not None and (private or competition or asked or as_csv):
-        raise click.UsageError(f"--{board} goes with --json and --server alone.")
+    if board is not None and (private or competition or asked.keys() - {"at"} or as_csv):
+        raise click.UsageError(f"--{board} goes with --at, --json and --server alone.")
     kind = board or {(False, False): "public", (True, False): "private", (False, True): "competition"}.get(
         (private, competition), "private-competition"
     )
@@ -67,7 +67,7 @@ def board(  # noqa: PLR0913 - an argument an option
         if as_csv:
             click.echo(client.board_csv(challenge, kind, asked), nl=False)
         elif kind in UNSCORED:
-            _show_unscored(client.unscored_board(challenge, kind), kind, as_json=as_json)
+            _show_unscored(client.unscored_board(challenge, kind, asked), kind, as_json=as_json)
         else:
             _show(client.board(challenge, kind, asked), as_json=as_json)
 

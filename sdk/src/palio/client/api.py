@@ -122,9 +122,9 @@ class Client:
         path = f"/v1/challenges/{challenge}/leaderboards/{board}"
         return self._read(path, params={**(asked or {}), "format": "csv"}, headers={"Accept": "text/csv"}).text
 
-    def unscored_board(self, challenge: str, board: str) -> UnscoredBoard:
-        """The `new` or the `failed` submissions of a challenge."""
-        return cast("UnscoredBoard", self._read(f"/v1/challenges/{challenge}/leaderboards/{board}").json())
+    def unscored_board(self, challenge: str, board: str, asked: Mapping[str, str] | None = None) -> UnscoredBoard:
+        """The `new` or the `failed` submissions of a challenge, now or `at` a moment."""
+        return cast("UnscoredBoard", self._read(f"/v1/challenges/{challenge}/leaderboards/{board}", params=asked).json())
 
     def create_challenge(self, challenge: str, title: str, problem: str, settings: Mapping[str, Any] | None = None) -> Challenge:
         """Open a challenge on a prepared problem; `settings` are the API's further members, such as `closes_at`."""
