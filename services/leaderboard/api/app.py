@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from fastapi import Depends, FastAPI, Request, Response
 
-from services.leaderboard.api import boards, challenges, ensembles, pools, submissions
+from services.leaderboard.api import board_stream, boards, challenges, ensembles, pools, submissions
 from services.leaderboard.api.context import Context
 from shared.artefacts import MissingArtefactError
 from shared.http import Problem, install_problem_handlers
@@ -28,8 +28,8 @@ def make_app(context: Context, readiness: Readiness, lifespan: Lifespan) -> Fast
         description="Challenges, boards and submissions. A read that sends `Palio-Position` waits until that write is in it.",
         lifespan=lifespan,
     )
-    # Ensembles before boards, which would take their name for that of a board.
-    for module in (challenges, ensembles, boards, submissions):
+    # The stream and ensembles before the boards: neither is the name of a board.
+    for module in (challenges, board_stream, ensembles, boards, submissions):
         app.include_router(module.make_router(context), dependencies=[Depends(context.wait_for_position)])
     # What is said in passing is in no read model: nothing to wait for.
     app.include_router(pools.make_router(context))

@@ -1,17 +1,14 @@
-"""Routes: boards, as JSON, as CSV, and live."""
+"""Routes: boards, as JSON and as CSV."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from services.leaderboard.api.answers import CSV, JSON, tagged, wants_csv
-from services.leaderboard.api.board_rows import Asked, BoardPage, BoardRow, PrivateBoardRow, as_csv, board_row, part_of
-from services.leaderboard.api.context import Context, event_stream
+from services.leaderboard.api.board_rows import Asked, BoardPage, as_csv, board_row, part_of
+from services.leaderboard.api.context import Context
 from services.leaderboard.api.unscored import FAILED, WAITING_OR_RUNNING, UnscoredPage, read_unscored
 from services.leaderboard.boards import Board, rank
 from services.leaderboard.challenges import Challenge, find_challenge
@@ -19,7 +16,7 @@ from services.leaderboard.ensembles import find_ensemble
 from services.leaderboard.moments import Moment, moment_for
 from services.leaderboard.submissions import submissions_on_boards
 from shared.http import Problem
-from shared.visibility import Viewer, sees_private_scores
+from shared.visibility import Phase, Viewer, sees_private_scores
 
 At = Annotated[str | None, Query(max_length=40, description="A ledger position, or a time with its zone: as it stood then.")]
 
@@ -28,22 +25,6 @@ def make_router(context: Context) -> APIRouter:
     """The routes of boards."""
     router = APIRouter(tags=["boards"])
     viewers = Annotated[Viewer, Depends(context.viewer)]
-
-    @router.get("/v1/challenges/{challenge_id}/leaderboards/stream", response_class=StreamingResponse)
-    async def stream(challenge_id: str) -> StreamingResponse:
-        """Server-sent events: the public board now (`event: board`), and again whenever it changes."""
-        # Asked first, so that an unknown challenge is a 404 and not a stream that breaks.
-        await asyncio.to_thread(_public_board, context, challenge_id)
-
-        async def pages() -> AsyncIterator[tuple[str, str]]:
-            sent: list[PrivateBoardRow | BoardRow] | None = None
-            async for _ in context.changes.follow():
-                page = await asyncio.to_thread(_public_board, context, challenge_id)
-                if page.rows != sent:
-                    sent = page.rows
-                    yield "board", page.model_dump_json()
-
-        return event_stream(pages())
 
     @router.get("/v1/challenges/{challenge_id}/leaderboards/new")
     def new(challenge_id: str, at: At = None) -> UnscoredPage:
@@ -69,9 +50,7 @@ def make_router(context: Context) -> APIRouter:
             challenge = find_challenge(connection, challenge_id)
             moment = moment_for(connection, challenge, asked.at)
             phase = challenge.phase_at(moment.recorded_at) if moment else challenge.phase
-            if board.is_private and not sees_private_scores(viewer, phase):
-                detail = "The private board is open to administrators, and to everybody once the challenge is closed."
-                raise Problem(HTTPStatus.FORBIDDEN, "private-board", detail)
+            check_sees(viewer, board, phase)
             page = part_of(read_board(connection, challenge, board, moment), asked)
         if wants_csv(request, asked.format):
             return tagged(request, page.position, as_csv(page), CSV)
@@ -80,9 +59,11 @@ def make_router(context: Context) -> APIRouter:
     return router
 
 
-def _public_board(context: Context, challenge_id: str) -> BoardPage:
-    with context.engine.connect() as connection:
-        return read_board(connection, find_challenge(connection, challenge_id), Board.PUBLIC)
+def check_sees(viewer: Viewer, board: Board, phase: Phase) -> None:
+    """Raises a 403 `Problem` for a private board before its time."""
+    if board.is_private and not sees_private_scores(viewer, phase):
+        detail = "The private board is open to administrators, and to everybody once the challenge is closed."
+        raise Problem(HTTPStatus.FORBIDDEN, "private-board", detail)
 
 
 def read_board(connection: Connection, challenge: Challenge, board: Board, moment: Moment | None = None) -> BoardPage:

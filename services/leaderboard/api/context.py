@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Header
 from fastapi.responses import StreamingResponse
@@ -61,11 +61,19 @@ class Context:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "not-there-yet", detail, headers={"Retry-After": "1"})
 
 
-def event_stream(messages: AsyncIterator[tuple[str, str]]) -> StreamingResponse:
-    """Server-sent events: each message is an event's name and its data, one line of JSON."""
+class Message(NamedTuple):
+    """A server-sent event: its name, its data, one line of JSON, and an id for who may come back."""
+
+    name: str
+    data: str
+    id: str | None = None
+
+
+def event_stream(messages: AsyncIterator[Message]) -> StreamingResponse:
+    """The messages as server-sent events."""
 
     async def body() -> AsyncIterator[str]:
-        pending: asyncio.Task[tuple[str, str]] | None = None
+        pending: asyncio.Task[Message] | None = None
         try:
             while True:
                 pending = pending or asyncio.ensure_future(anext(messages))
@@ -74,11 +82,12 @@ def event_stream(messages: AsyncIterator[tuple[str, str]]) -> StreamingResponse:
                     yield ": still here\n\n"
                     continue
                 try:
-                    name, data = pending.result()
+                    message = pending.result()
                 except StopAsyncIteration:
                     return
                 pending = None
-                yield f"event: {name}\ndata: {data}\n\n"
+                event_id = "" if message.id is None else f"id: {message.id}\n"
+                yield f"event: {message.name}\n{event_id}data: {message.data}\n\n"
         finally:
             if pending is not None:
                 pending.cancel()

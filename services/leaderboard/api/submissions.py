@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import AwareDatetime, BaseModel
 
-from services.leaderboard.api.context import Context, event_stream
+from services.leaderboard.api.context import Context, Message, event_stream
 from services.leaderboard.challenges import Challenge, find_challenge
 from services.leaderboard.history import history_of
 from services.leaderboard.live import Waiting
@@ -214,7 +214,7 @@ def read_history(context: Context, submission_id: UUID, viewer: Viewer) -> Submi
 
 async def follow_submission(
     context: Context, submission_id: UUID, viewer: Viewer, *, shows_lines: bool
-) -> AsyncIterator[tuple[str, str]]:
+) -> AsyncIterator[Message]:
     """The submission now, and after each change, until its state is final; between, the lines that it prints."""
     sent: object = None
     if shows_lines and not viewer.administrator:
@@ -231,12 +231,12 @@ async def follow_submission(
                 if waiting["ledger"].done():
                     waiting["ledger"] = asyncio.ensure_future(anext(moves))
                 for lines in watcher.take() if shows_lines else ():
-                    yield "log", lines.model_dump_json(include={"fold", "text"})
+                    yield Message("log", lines.model_dump_json(include={"fold", "text"}))
                 found = await asyncio.to_thread(_load, context, submission_id)
                 now = (found.changed_at_position, _waiting(context, found))
                 if now != sent:
                     sent = now
-                    yield "submission", (await asyncio.to_thread(_detail, context, found, viewer)).model_dump_json()
+                    yield Message("submission", (await asyncio.to_thread(_detail, context, found, viewer)).model_dump_json())
                 if found.state in FINAL_STATES:
                     return
         finally:

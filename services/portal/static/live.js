@@ -59,7 +59,7 @@
   const looking = everyMs ? setInterval(ring, everyMs) : null;
 
   const stream = new EventSource(place.dataset.liveStream);
-  stream.addEventListener(place.dataset.liveEvent, (event) => {
+  const hear = (event) => {
     ring();
     // A submission's stream ends after its final state; without this the browser would open it again and again.
     const state = JSON.parse(event.data).state;
@@ -67,7 +67,8 @@
       stream.close();
       clearInterval(looking);
     }
-  });
+  };
+  for (const name of place.dataset.liveEvents.split(" ")) stream.addEventListener(name, hear);
   stream.addEventListener("error", () => {
     if (stream.readyState === EventSource.CLOSED) setInterval(ring, pollMs);
   });
