@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from services.portal.accounts import account_routes
+from services.portal.boards import board_routes
 from services.portal.errors import install_error_pages
 from services.portal.packages import WheelFolder, package_routes
 from services.portal.pages import challenge_routes, submission_routes
@@ -41,6 +42,7 @@ def build_app(settings: PortalSettings) -> FastAPI:
     # No OpenAPI document of its own: pages are for people, and the merged document has this address.
     app = FastAPI(title="Palio portal", openapi_url=None, lifespan=lifespan)
     app.include_router(challenge_routes(site))
+    app.include_router(board_routes(site))
     app.include_router(submission_routes(site))
     app.include_router(account_routes(site))
     app.include_router(package_routes(site.wheels))

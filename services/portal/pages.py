@@ -1,19 +1,16 @@
 """The pages about challenges and submissions. Reading only, but for the buttons that join a challenge and withdraw a submission."""
 
 from dataclasses import dataclass
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
+from services.portal.boards import GET_AND_HEAD, Boards, ChallengeId, Part
 from services.portal.site import NOT_CACHED, Site
 from services.portal.upstream import Api, RefusedError, Visitor
-from services.portal.views import Board, Challenge, Challenges, Joined, Submission, Submissions
+from services.portal.views import Challenge, Challenges, Joined, Submission
 
-GET_AND_HEAD = ["GET", "HEAD"]
-#: Slugs of challenges; anything else is not even asked for, so a path never reaches another endpoint of an API.
-ChallengeId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{1,62}$")]
 #: The end of a log that the page shows: the newest lines, few enough for a telephone. The whole log is one link away.
 SHOWN_LOG_BYTES = 64 * 1024
 #: Answers that mean: no log for this visitor.
@@ -57,7 +54,7 @@ async def log_end(reads: Api, submission: Submission, visitor: Visitor) -> LogEn
 def challenge_routes(site: Site) -> APIRouter:
     """The list of challenges, a challenge, its board, joining it."""
     router = APIRouter()
-    reads = site.upstream.reads
+    reads, boards = site.upstream.reads, Boards(site)
 
     @router.api_route("/", methods=GET_AND_HEAD)
     async def challenges(request: Request) -> HTMLResponse:
@@ -69,16 +66,15 @@ def challenge_routes(site: Site) -> APIRouter:
     async def challenge(request: Request, challenge_id: ChallengeId) -> HTMLResponse:
         session = await site.session(request)
         shown = await reads.read(f"/v1/challenges/{challenge_id}", Challenge, session.visitor)
-        own = []
-        if session.logged_in:
-            listed = await reads.read("/v1/submissions", Submissions, session.visitor, {"challenge": challenge_id})
-            own = listed.items
+        own = (await boards.mine(challenge_id, session.visitor)).items if session.logged_in else []
         return site.page(
             request,
             "challenge.html",
             session,
             challenge=shown,
-            board=await public_board(challenge_id, session.visitor),
+            board=await boards.scored(challenge_id, "public", session.visitor, Part()),
+            kind="public",
+            part=Part(),
             own_submissions=own,
             wheel=site.wheels.newest(),
             origin=site.origin,
@@ -88,8 +84,8 @@ def challenge_routes(site: Site) -> APIRouter:
     async def board(request: Request, challenge_id: ChallengeId) -> HTMLResponse:
         # The board is the same for everyone, so the token is not even checked: many watch, and each change asks again.
         visitor = site.cookies.visitor(request)
-        shown = await public_board(challenge_id, Visitor(position=visitor.position))
-        return site.fragment("_board.html", board=shown)
+        shown = await boards.scored(challenge_id, "public", Visitor(position=visitor.position), Part())
+        return site.fragment("_board.html", board=shown, part=Part())
 
     @router.post("/challenges/{challenge_id}/join")
     async def join(request: Request, challenge_id: ChallengeId) -> RedirectResponse:
@@ -100,9 +96,6 @@ def challenge_routes(site: Site) -> APIRouter:
         response = RedirectResponse(f"/challenges/{challenge_id}", status_code=303)
         site.cookies.remember_write(response, position)
         return response
-
-    async def public_board(challenge_id: str, visitor: Visitor) -> Board:
-        return await reads.read(f"/v1/challenges/{challenge_id}/leaderboards/public", Board, visitor)
 
     return router
 

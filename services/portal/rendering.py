@@ -16,12 +16,34 @@ NOTHING = "\N{EN DASH}"
 MINUTE_S = 60
 HOUR_S = 3600
 KIBI = 1024
+#: A page holds so many rows of a board; a browser draws ten thousand of them slowly.
+ROWS_PER_PAGE = 500
 
 PHASES = {
     "announced": "announced: opens later",
     "competitive": "competitive: scores are public, code is private",
     "collaborative": "collaborative: participants read each other's code",
     "closed": "closed",
+}
+#: How each board is called, in the order of the menu.
+BOARDS = {
+    "public": "Public",
+    "competition": "Competition",
+    "private": "Private",
+    "private-competition": "Private competition",
+    "new": "New",
+    "failed": "Failed",
+    "mine": "Mine",
+}
+WHAT_BOARDS_SHOW = {
+    "public": "Every scored submission, by its score on validation data.",
+    "competition": "Each team's best submission, by its score on validation data.",
+    "private": "Every scored submission, by its score on test data.",
+    "private-competition": "The submission that stands for each team in the public competition, by its score on test data."
+    " Move: how many places it gained.",
+    "new": "What waits, runs, or is not scored yet, the oldest first.",
+    "failed": "What failed, the newest first. Its own team is told why.",
+    "mine": "What your team has handed in, the newest first.",
 }
 STATES = {
     "uploaded": "uploaded",
@@ -95,6 +117,13 @@ def size(n_bytes: int | None) -> str:
     return f"{amount:.1f} GB"
 
 
+def move(places: int | None) -> str:
+    """Places gained, with their sign; a dash where there is none."""
+    if places is None:
+        return NOTHING
+    return f"{places:+d}".replace("-", "\N{MINUS SIGN}") if places else "0"
+
+
 @cache
 def static_url(name: str) -> str:
     """Address of one of our own files, with a part of its hash: it may be cached for ever, and a release changes it."""
@@ -110,6 +139,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(utc=utc, iso=iso, score=score, duration=duration, size=size)
+    templates.filters.update(utc=utc, iso=iso, score=score, duration=duration, size=size, move=move)
     templates.globals.update(static_url=static_url, PHASES=PHASES, STATES=STATES, OUTCOMES=OUTCOMES)
+    templates.globals.update(BOARDS=BOARDS, WHAT_BOARDS_SHOW=WHAT_BOARDS_SHOW, ROWS_PER_PAGE=ROWS_PER_PAGE)
     return templates

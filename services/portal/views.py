@@ -111,26 +111,51 @@ class Challenge(ChallengeLine):
     limits: Limits
 
 
+class OverFolds(View):
+    """One metric: of the bagged predictions, and mean and deviation of the folds' scores."""
+
+    bag: float | None
+    mean: float | None
+    std: float | None
+
+
 class Row(View):
-    """A submission on a board. Times in seconds, summed over folds."""
+    """A submission on a board. Times in seconds, summed over folds. What has a default is on private boards alone."""
 
     rank: int | None
     team: str
     submission: str
     submission_id: UUID
     scores: dict[str, float | None]
+    #: Of the scores, over folds.
+    standard_errors: dict[str, float | None]
+    #: It and the next one on the whole board do not differ beyond what folds differ by.
+    within_noise: bool | None
     train_time_s: float | None
     valid_time_s: float | None
     peak_memory_bytes: int | None
     submitted_at: AwareDatetime
+    valid: dict[str, OverFolds] = {}
+    test: dict[str, OverFolds] = {}
+    test_standard_errors: dict[str, float | None] = {}
+    test_time_s: float | None = None
+    public_rank: int | None = None
+    move: int | None = None
 
 
 class Board(View):
-    """The public board: scores are the bagged validation scores."""
+    """Part of a board of scored submissions. `n_rows` counts all rows of it that the filter lets through."""
 
     challenge: str
+    board: Literal["public", "competition", "private", "private-competition"]
     metrics: list[Metric]
+    n_rows: int
     rows: list[Row]
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it shows scores on the test data."""
+        return self.board.startswith("private")
 
 
 class SplitScores(View):
@@ -180,6 +205,27 @@ class QueuePosition(View):
     #: Nothing of its pool begins, for this reason, until an administrator says so.
     paused: bool = False
     reason: str | None = None
+
+
+class UnscoredRow(View):
+    """A submission without a score. `outcome` is from the closed list, once it is known."""
+
+    team: str
+    submission: str
+    submission_id: UUID
+    state: Literal["uploaded", "queued", "training", "trained", "failed"]
+    outcome: str | None
+    folds_done: int
+    n_folds: int | None
+    queue: QueuePosition | None
+    submitted_at: AwareDatetime
+    finished_at: AwareDatetime | None
+
+
+class UnscoredBoard(View):
+    """What waits or runs, the oldest first, or what failed, the newest first."""
+
+    rows: list[UnscoredRow]
 
 
 class Submission(SubmissionLine):

@@ -3,8 +3,8 @@
 "use strict";
 
 (() => {
-  const place = document.querySelector("[data-live-stream]");
-  if (!place || !window.EventSource) return;
+  const place = document.querySelector("[data-live-fragment]");
+  if (!place) return;
   const status = document.querySelector(".live");
   // Many look at one board: spread what one change causes, and join what changes meanwhile.
   const spreadMs = 300;
@@ -54,10 +54,12 @@
     setTimeout(refresh, Math.random() * spreadMs);
   };
 
-  // What a submission prints while it runs rings no bell: whoever may read it looks now and then.
+  // What a submission prints while it runs rings no bell, nor do places in the queue; and a board that only this visitor's cookie
+  // opens has no stream for a browser: whoever may read it looks now and then.
   const everyMs = Number(place.dataset.liveEveryMs);
   const looking = everyMs ? setInterval(ring, everyMs) : null;
 
+  if (!place.dataset.liveStream || !window.EventSource) return;
   const stream = new EventSource(place.dataset.liveStream);
   const hear = (event) => {
     ring();

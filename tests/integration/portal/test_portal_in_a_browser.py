@@ -34,13 +34,27 @@ def test_a_board_that_somebody_looks_at_moves_by_itself_and_says_so_to_a_screen_
     site.world.scored(first, "live", acc=0.5)
     window.go(f"{site.origin}/challenges/live")
     window.shows("table.board", "first")
-    window.run("document.querySelector('table.board a').focus()")
+    window.run("document.querySelector('table.board tbody th a').focus()")
     second = site.world.submission("live", *team, HOSTILE)
     site.world.scored(second, "live", acc=0.75)
     window.shows("table.board", HOSTILE)
     window.shows("[role=status].live", "Updated at")
     assert window.run("return document.activeElement.textContent") == "first", "the keyboard stays where it was"
     assert window.run("return document.querySelectorAll('table.board img').length") == 0
+    assert window.complaints() == []
+
+
+def test_a_board_in_another_order_keeps_it_when_it_moves_by_itself(site: Site, window: Browser, team: tuple[UUID, UUID]) -> None:
+    site.world.challenge("ordered", "Ordered")
+    site.world.scored(site.world.submission("ordered", *team, "best"), "ordered", acc=0.75)
+    window.go(f"{site.origin}/challenges/ordered/boards/public")
+    window.shows("table.board", "best")
+    window.run("document.querySelector('[aria-sort=ascending] ~ th.number a').click()")
+    window.shows("[aria-sort=descending]", "acc")
+    window.run("document.querySelector('[aria-sort=descending] a').click()")
+    window.shows("[aria-sort=ascending]", "acc")
+    site.world.scored(site.world.submission("ordered", *team, "worst"), "ordered", acc=0.25)
+    window.shows("table.board tbody tr", "worst")
     assert window.complaints() == []
 
 
@@ -78,7 +92,10 @@ def test_the_form_logs_in_and_every_page_fits_a_telephone(site: Site, window: Br
     window.shows(".who", "Logged in as organiser")
     assert window.run("return location.pathname") == "/challenges/live"
     assert window.run("return document.cookie") == "", "no script can read the token"
-    for path in ("/", "/challenges/live", f"/submissions/{submission}", "/login", "/register"):
+    boards = [
+        f"/challenges/live/boards/{board}" for board in ("public", "private", "private-competition", "new", "failed", "mine")
+    ]
+    for path in ("/", "/challenges/live", *boards, f"/submissions/{submission}", "/login", "/register"):
         window.go(f"{site.origin}{path}")
         assert window.run("return document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than a telephone"
     assert window.complaints() == []

@@ -264,10 +264,83 @@ def test_names_that_got_past_every_check_are_text_on_every_page(site: Site, ada:
     team = site.world.team(HOSTILE, mallory)
     submission = site.world.submission("hostile", team, mallory, HOSTILE)
     site.world.scored(submission, "hostile", acc=0.5)
-    for page in ("/", "/challenges/hostile", "/challenges/hostile/board", f"/submissions/{submission}"):
+    for page in (
+        "/",
+        "/challenges/hostile",
+        "/challenges/hostile/board",
+        "/challenges/hostile/boards/public",
+        f"/submissions/{submission}",
+    ):
         answer = until(lambda page=page: visitor.get(page), "&lt;svg/onload=alert(1)&gt;")  # type: ignore[misc]
         assert "<svg" not in answer.text
         assert "script-src 'self'" in answer.headers["content-security-policy"]
+
+
+@pytest.fixture(scope="module")
+def boards(site: Site) -> str:
+    """A challenge with two scored submissions, one that runs and one that failed."""
+    challenge = site.world.challenge("boards", "Boards")
+    submissions = []
+    for name in ("curie", "noether"):
+        person = site.world.person(name, f"{name}@example.org")
+        submissions += [site.world.submission(challenge, site.world.team(name, person), person, f"{name}'s")]
+    for submission, acc in zip(submissions, (0.75, 0.5), strict=True):
+        site.world.scored(submission, challenge, acc=acc)
+    for name, outcome in (("runs", None), ("breaks", Outcome.TRAIN_ERROR)):
+        submission = site.world.submission(challenge, site.world.team(name, person), person, name)
+        site.world.started(submission, challenge)
+        if outcome:
+            site.world.finished(submission, outcome)
+    return f"/challenges/{challenge}/boards"
+
+
+def test_every_board_that_is_for_everybody_has_a_page_and_a_part_that_its_script_shows(
+    visitor: httpx.Client, boards: str
+) -> None:
+    for board, shows in (("public", "noether&#39;s"), ("competition", "noether&#39;s"), ("new", "runs"), ("failed", "breaks")):
+        page = until(lambda board=board: visitor.get(f"{boards}/{board}"), shows).text  # type: ignore[misc]
+        assert f'data-live-fragment="{boards}/{board}/table' in page
+        assert 'aria-current="page"' in page
+        assert shows in visitor.get(f"{boards}/{board}/table").text
+    assert "The code raised an error while training." in visitor.get(f"{boards}/failed").text
+    assert visitor.get(f"{boards}/beauty").status_code == 404
+
+
+def test_a_board_is_ordered_and_filtered_by_its_address_alone(visitor: httpx.Client, boards: str) -> None:
+    until(lambda: visitor.get(f"{boards}/public"), "noether")
+    ascending = visitor.get(f"{boards}/public", params={"sort": "acc"}).text
+    assert ascending.index("noether&#39;s") < ascending.index("curie&#39;s")
+    one = visitor.get(f"{boards}/public", params={"team": "curie"}).text
+    assert "curie&#39;s" in one
+    assert "noether&#39;s" not in one
+    assert "No submission of a team" in visitor.get(f"{boards}/public", params={"team": "<b>"}).text
+    link = re.search(r'href="(/v1/[^"]*format=csv[^"]*)"', visitor.get(f"{boards}/public", params={"team": "curie"}).text)
+    assert link
+    assert "noether" not in visitor.get(unescape(link[1])).text
+    assert visitor.get(f"{boards}/public", params={"sort": "beauty"}).status_code == 422
+    assert visitor.get(f"{boards}/public", params={"offset": -1}).status_code in {400, 404, 422}
+
+
+def test_private_boards_are_the_administrators_before_the_end(site: Site, visitor: httpx.Client, boards: str) -> None:
+    for board in ("private", "private-competition"):
+        for address in (f"{boards}/{board}", f"{boards}/{board}/table", f"{boards}/{board}/csv"):
+            refused = visitor.get(address)
+            assert refused.status_code == 403
+            assert "open to administrators" in refused.text
+    with site.browser() as organiser:
+        organiser.cookies.set("palio_token", site.administrator)
+        assert f'href="{boards}/private"' in until(lambda: organiser.get(f"{boards}/public"), "noether").text
+        page = organiser.get(f"{boards}/private").text
+        assert "data-live-stream" not in page, "its stream needs a token that the browser does not show to scripts"
+        assert "test" in page
+        csv = organiser.get(f"{boards}/private-competition/csv")
+        assert csv.text.startswith("rank,public_rank,move,")
+        assert csv.headers["cache-control"] == "no-store"
+
+
+def test_ones_own_submissions_are_a_board_for_who_is_logged_in(ada: httpx.Client, visitor: httpx.Client, boards: str) -> None:
+    assert "Log in" in visitor.get(f"{boards}/mine").text
+    assert "Your team has handed in nothing yet." in ada.get(f"{boards}/mine").text
 
 
 def test_a_token_that_is_no_longer_taken_is_a_strangers_visit_and_its_cookie_is_taken_back(site: Site, iris: str) -> None:

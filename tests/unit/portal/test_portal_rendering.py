@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
+from services.portal.boards import Part
 from services.portal.pages import LogEnd
 from services.portal.rendering import HERE, duration, environment, score, size, utc
 from services.portal.sessions import Session
 from services.portal.upstream import Visitor
-from services.portal.views import Board, Challenge, Submission
+from services.portal.views import Board, Challenge, Me, Submission, UnscoredBoard
 
 MOMENT = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)
 ID = UUID("00000000-0000-4000-8000-000000000001")
@@ -45,19 +46,23 @@ class Tags(HTMLParser):
         self.text += data
 
 
-def board(team: str, submission: str, metric: str) -> Board:
+def board(team: str, submission: str, metric: str, kind: str = "public", **more: Any) -> Board:
     row = {
         "rank": 1,
         "team": team,
         "submission": submission,
         "submission_id": ID,
         "scores": {metric: 0.5},
+        "standard_errors": {metric: 0.0625},
+        "within_noise": True,
         "train_time_s": 1.0,
         "valid_time_s": None,
         "peak_memory_bytes": 10,
         "submitted_at": MOMENT,
+        **more,
     }
-    return Board.model_validate({"challenge": "iris", "metrics": [{**METRIC, "name": metric}], "rows": [row]})
+    shown = {"challenge": "iris", "board": kind, "metrics": [{**METRIC, "name": metric}], "n_rows": 1, "rows": [row]}
+    return Board.model_validate(shown)
 
 
 def submission(**changes: Any) -> Submission:
@@ -109,7 +114,8 @@ def challenge(**changes: Any) -> Challenge:
 
 
 def render(template: str, **values: Any) -> str:
-    return TEMPLATES.get_template(template).render(session=Session(Visitor()), path="/", **values)
+    common = {"session": Session(Visitor()), "path": "/", "kind": "public", "part": Part()}
+    return TEMPLATES.get_template(template).render(**{**common, **values})
 
 
 @given(team=HOSTILE, name=HOSTILE, metric=HOSTILE)
@@ -129,6 +135,76 @@ def test_what_a_participants_code_says_is_only_ever_text(name: str, reason: str,
 
     calm, hostile = page("n", "r", "t", "l"), page(name, reason, traceback, log)
     assert (hostile.tags, hostile.attributes) == (calm.tags, calm.attributes)
+
+
+@given(team=HOSTILE, name=HOSTILE)
+def test_a_hostile_name_on_any_board_page_is_only_ever_text(team: str, name: str) -> None:
+    def pages(team: str, name: str) -> list[Tags]:
+        row = {
+            "team": team,
+            "submission": name,
+            "submission_id": ID,
+            "submitted_at": MOMENT,
+            "finished_at": None,
+            "outcome": None,
+        }
+        row |= {"state": "queued", "folds_done": 0, "n_folds": None}
+        paused = {"position": 1, "estimated_wait_s": None, "paused": True, "reason": f"x{name}"}
+        waiting = UnscoredBoard.model_validate({"rows": [{**row, "queue": paused}]})
+        part = Part(team=f"x{team}", sort=f"x{name}")
+        return [
+            Tags(render("board.html", challenge=challenge(title=name), kind="new", table="_unscored.html", board=waiting)),
+            Tags(render("board.html", challenge=challenge(), table="_board.html", board=board(team, name, "m"), part=part)),
+        ]
+
+    for calm, hostile in zip(pages("t", "s"), pages(team, name), strict=True):
+        assert (hostile.tags, hostile.attributes) == (calm.tags, calm.attributes)
+
+
+def test_a_score_has_its_error_beside_it_and_a_mark_if_the_next_one_is_no_worse_beyond_noise() -> None:
+    shown = Tags(render("_board.html", board=board("t", "s", "acc"))).text
+    assert "0.50 ± 0.062 ≈" in shown
+    assert "no more different from the next one than folds are" in shown
+    assert "≈" not in render("_board.html", board=board("t", "s", "acc", within_noise=False))
+
+
+def test_a_column_is_ordered_by_a_link_the_best_first_and_back_by_the_next() -> None:
+    html = render("_board.html", board=board("t", "s", "a&b"))
+    assert 'href="/challenges/iris/boards/public?sort=-a%26b"' in html
+    assert 'href="/challenges/iris/boards/public?team=t"' in html
+    assert '<th scope="col" aria-sort="ascending"><a href="/challenges/iris/boards/public">Rank</a>' in html
+    html = render("_board.html", board=board("t", "s", "a&b"), part=Part(team="t", sort="-a&b", offset=7))
+    assert 'aria-sort="descending"><a href="/challenges/iris/boards/public?team=t&amp;sort=a%26b">' in html
+
+
+def test_the_private_board_of_the_competition_shows_both_splits_and_the_move() -> None:
+    over_folds = {"acc": {"bag": 0.25, "mean": 0.125, "std": 0.0625}}
+    private = {"valid": over_folds, "test": over_folds, "test_standard_errors": {"acc": 0.03125}, "test_time_s": 1}
+    shown = board("t", "s", "acc", "private-competition", **private, public_rank=3, move=-2)
+    html = render("_board.html", board=shown)
+    assert '<td class="number">3</td><td class="number">\N{MINUS SIGN}2</td>' in html
+    assert html.count('<td class="number official">0.25') == 1, "ranked by the bagged test score"
+    assert "0.12 ± 0.031" in Tags(html).text
+
+
+def test_a_large_board_is_read_in_parts() -> None:
+    shown = board("t", "s", "acc").model_copy(update={"n_rows": 1_201})
+    html = render("_board.html", board=shown, part=Part(offset=500))
+    assert "Rows 501 to 501 of 1201" in html
+    assert 'href="/challenges/iris/boards/public" rel="prev"' in html
+    assert 'href="/challenges/iris/boards/public?offset=1000" rel="next"' in html
+    assert "rel=" not in render("_board.html", board=board("t", "s", "acc"))
+
+
+@pytest.mark.parametrize(
+    ("phase", "administrator", "shows"), [("competitive", False, False), ("competitive", True, True), ("closed", False, True)]
+)
+def test_private_boards_are_in_the_menu_of_those_who_may_see_them(phase: str, *, administrator: bool, shows: bool) -> None:
+    me = Me.model_validate({"id": ID, "name": "n", "administrator": administrator, "team": {"id": ID, "name": "n"}})
+    html = render("_boards_menu.html", challenge=challenge(phase=phase), session=Session(Visitor("t"), me))
+    assert ("/boards/private" in html) is shows
+    assert "/boards/mine" in html
+    assert "/boards/private" not in render("_boards_menu.html", challenge=challenge(phase="closed", has_test_set=False))
 
 
 def test_a_closed_challenge_shows_the_ledgers_hash_and_an_open_one_none() -> None:
