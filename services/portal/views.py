@@ -131,6 +131,8 @@ class Row(View):
     standard_errors: dict[str, float | None]
     #: It and the next one on the whole board do not differ beyond what folds differ by.
     within_noise: bool | None
+    #: Percent of the challenge's ensemble; None before there is one.
+    contributivity: int | None = None
     train_time_s: float | None
     valid_time_s: float | None
     peak_memory_bytes: int | None
@@ -149,6 +151,8 @@ class Board(View):
     challenge: str
     board: Literal["public", "competition", "private", "private-competition"]
     metrics: list[Metric]
+    #: What the challenge's ensemble scores.
+    combined: dict[str, float | None] = {}
     n_rows: int
     rows: list[Row]
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from services.leaderboard.api.board_rows import BoardPage, BoardRow, PrivateBoardRow
 
 _ROW = TypeAdapter[Any](PrivateBoardRow | BoardRow)
+_COMBINED = TypeAdapter(dict[str, float | None])
 
 
 class PlacedRow(BaseModel):
@@ -30,6 +31,7 @@ class BoardChange(BaseModel):
 
     position: int
     n_rows: int
+    combined: dict[str, float | None] = Field(description="What the challenge's ensemble scores now.")
     removed: list[str]
     rows: list[PlacedRow] = Field(description="By place, the smallest first.")
 
@@ -38,7 +40,7 @@ def state_of(page: BoardPage) -> str:
     """Names what a board shows, in 32 hexadecimal digits: equal for equal rows in equal order, at whatever position."""
     rows = b"\n".join(_ROW.dump_json(row) for row in page.rows)
     metrics = b"\n".join(metric.model_dump_json().encode() for metric in page.metrics)
-    return hashlib.sha256(metrics + b"\n\n" + rows).hexdigest()[:32]
+    return hashlib.sha256(b"\n\n".join((metrics, _COMBINED.dump_json(page.combined), rows))).hexdigest()[:32]
 
 
 def change_between(before: BoardPage, after: BoardPage) -> BoardChange | None:
@@ -52,6 +54,7 @@ def change_between(before: BoardPage, after: BoardPage) -> BoardChange | None:
     return BoardChange(
         position=after.position,
         n_rows=after.n_rows,
+        combined=after.combined,
         removed=[key for key in was if key not in now],
         rows=[PlacedRow(place=place, row=row) for place, row in enumerate(after.rows, start=1) if row.submission_id not in kept],
     )

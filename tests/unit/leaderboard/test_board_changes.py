@@ -32,6 +32,7 @@ def page(rows: list[tuple[int, float | None]], metric: Metric = ACC) -> BoardPag
             scores={metric.name: score},
             standard_errors={},
             within_noise=None,
+            contributivity=None,
             train_time_s=1.0,
             valid_time_s=None,
             peak_memory_bytes=None,
@@ -39,7 +40,9 @@ def page(rows: list[tuple[int, float | None]], metric: Metric = ACC) -> BoardPag
         )
         for rank, (number, score) in enumerate(rows, start=1)
     ]
-    return BoardPage(challenge="iris", board=Board.PUBLIC, position=1, metrics=[metric], n_rows=len(shown), rows=shown)
+    return BoardPage(
+        challenge="iris", board=Board.PUBLIC, position=1, metrics=[metric], combined={}, n_rows=len(shown), rows=shown
+    )
 
 
 def ranked(rows: list[tuple[int, float | None]]) -> BoardPage:

@@ -306,6 +306,22 @@ def test_a_competition_shows_moves_and_marks_what_is_within_noise(server: Answer
 
 
 @pytest.mark.usefixtures("home")
+def test_an_ensemble_shows_its_members_and_what_they_score_together(server: AnswerServer) -> None:
+    member = {"rank": 1, "team": "ada", "submission": "mine", "submission_id": "x", "contributivity": 63, "share": 0.625}
+    page = {"challenge": "iris", "position": 9, "up_to_position": 8, "n_candidates": 2, "metrics": METRICS, "members": [member]}
+    page |= {"combined": {"acc": 0.95}, "foldwise_best": {"acc": 0.91}, "combined_test": {"acc": 0.81}}
+    page["curve"] = [{"n_members": 1, "score": 0.91}, {"n_members": 3, "score": 0.95}]
+    server.answer("GET /v1/challenges/iris/leaderboards/ensemble", Answer(body=page))
+    shown = palio("board", "iris", "--ensemble", "--at", "9", "--server", server.url)
+    assert all(text in shown.output for text in ("63 %", "0.95", "0.91", "combined (test)", "0.81", "1: 0.91, 3: 0.95"))
+    assert "foldwise best (test)" not in shown.output
+    assert server.seen[-1].path.endswith("?at=9")
+    server.answer("GET /v1/challenges/iris/leaderboards/ensemble", Answer(body={**page, "members": []}))
+    assert "no ensemble yet" in palio("board", "iris", "--ensemble", "--server", server.url).stderr
+    assert palio("board", "iris", "--ensemble", "--team", "ada", "--server", server.url).exit_code == 2
+
+
+@pytest.mark.usefixtures("home")
 def test_what_waits_and_what_failed_have_boards_of_their_own(server: AnswerServer) -> None:
     row = {"team": "ada", "submission": "mine", "submission_id": "some id", "state": "queued", "outcome": None, "folds_done": 0}
     row |= {"n_folds": 2, "queue": {"position": 4}, "submitted_at": "2030-01-01T12:00:00Z", "finished_at": None}

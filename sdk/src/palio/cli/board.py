@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from rich.table import Table
 
+from palio.cli.ensemble import show_ensemble
 from palio.cli.session import connect, here, json_option, named_challenge, server_option
 from palio.client.answers import Board, BoardRow, Metric, UnscoredBoard
 from palio.score_table import number, seconds
@@ -20,6 +21,7 @@ UNSCORED = {"new": "No submission waits or runs.", "failed": "No submission has 
 @click.option("--competition", is_flag=True, help="Each team's best submission by the public score.")
 @click.option("--new", "board", flag_value="new", help="What waits or runs.")
 @click.option("--failed", "board", flag_value="failed", help="What failed.")
+@click.option("--ensemble", "board", flag_value="ensemble", help="Who predicts best together, and what each contributes.")
 @click.option("--team", help="Only this team's submissions.")
 @click.option(
     "--sort", metavar="COLUMN", help="Sort by a metric, train_time_s, valid_time_s or submitted_at; -COLUMN: largest first."
@@ -51,14 +53,16 @@ def board(  # noqa: PLR0913 - an argument an option
     Examples:
       palio board iris
       palio board iris --competition
+      palio board iris --ensemble
       palio board iris --csv > iris.csv
       palio board iris --at 2026-05-01T12:00:00Z
       palio board iris --sort -train_time_s --limit 10
     """
     part = {"at": at, "team": team, "sort": sort, "limit": limit}
     asked = {name: str(value) for name, value in part.items() if value is not None}
-    if board is not None and (private or competition or asked.keys() - {"at"} or as_csv):
-        raise click.UsageError(f"--{board} goes with --at, --json and --server alone.")
+    if board is not None and (private or competition or asked.keys() - {"at"} or (as_csv and board in UNSCORED)):
+        formats = "--at, --json" if board in UNSCORED else "--at, --json, --csv"
+        raise click.UsageError(f"--{board} goes with {formats} and --server alone.")
     kind = board or {(False, False): "public", (True, False): "private", (False, True): "competition"}.get(
         (private, competition), "private-competition"
     )
@@ -68,6 +72,9 @@ def board(  # noqa: PLR0913 - an argument an option
             click.echo(client.board_csv(challenge, kind, asked), nl=False)
         elif kind in UNSCORED:
             _show_unscored(client.unscored_board(challenge, kind, asked), kind, as_json=as_json)
+        elif kind == "ensemble":
+            ensemble = client.ensemble(challenge, asked)
+            print_json(ensemble) if as_json else show_ensemble(ensemble)
         else:
             _show(client.board(challenge, kind, asked), as_json=as_json)
 
@@ -77,6 +84,11 @@ def _show(board: Board, *, as_json: bool) -> None:
         print_json(board)
         return
     results().print(_table(board))
+    official = board["metrics"][0]
+    together = board.get("combined", {}).get(official["name"])
+    if together is not None:
+        combined = number(together, official["precision"])
+        say(f"The best submissions combined: {combined}. Contributivity is how much of that each is.", "dim")
     if any(row.get("within_noise") for row in board["rows"]):
         say("≈: it and the next one differ by no more than folds do.", "dim")
 
@@ -103,7 +115,7 @@ def _table(board: Board) -> Table:
         table.add_column(plain(metric["name"]), justify="right", overflow="fold")
         if private:
             table.add_column(plain(f"{metric['name']} (test)"), justify="right", overflow="fold")
-    for heading in ("train", "valid", "submitted (UTC)"):
+    for heading in ("contributivity", "train", "valid", "submitted (UTC)"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in board["rows"]:
         cells = [str(row.get("rank") or "-"), *([f"{row.get('move') or 0:+d}"] if moves else []), row["team"], row["submission"]]
@@ -113,7 +125,13 @@ def _table(board: Board) -> Table:
             cells.append(_score(row, metric, "scores", marked=bool(official and not private)))
             if private:
                 cells.append(_score(row, metric, "test_scores", marked=bool(official)))
-        cells += [seconds(row.get("train_time_s")), seconds(row.get("valid_time_s")), row["submitted_at"][:19].replace("T", " ")]
+        share = row.get("contributivity")
+        cells += [
+            "-" if share is None else f"{share} %",
+            seconds(row.get("train_time_s")),
+            seconds(row.get("valid_time_s")),
+            row["submitted_at"][:19].replace("T", " "),
+        ]
         table.add_row(*(plain(cell) for cell in cells))
     return table
 

@@ -191,6 +191,8 @@ class BoardRow(TypedDict, total=False):
     standard_errors: PartScores
     #: Whether it and the next row do not differ beyond what folds differ by; None where that is not known.
     within_noise: bool | None
+    #: Percent of the challenge's ensemble; None before there is one.
+    contributivity: int | None
     public_rank: int | None
     #: Places gained from the public to the private competition.
     move: int | None
@@ -208,7 +210,45 @@ class Board(TypedDict):
     board: str
     position: int
     metrics: list[Metric]
+    #: What the challenge's ensemble scores.
+    combined: dict[str, float | None]
     rows: list[BoardRow]
+
+
+class EnsembleMember(TypedDict):
+    """A submission that is part of a challenge's ensemble."""
+
+    rank: int
+    team: str
+    submission: str
+    submission_id: str
+    #: In percent.
+    contributivity: int
+    share: float
+
+
+class EnsemblePoint(TypedDict, total=False):
+    """The official metric of ensembles of at most so many members."""
+
+    n_members: int
+    score: float | None
+    test_score: float | None
+
+
+class Ensemble(TypedDict, total=False):
+    """The submissions of a challenge that predict best together; test scores only for those who may see them."""
+
+    challenge: str
+    position: int
+    up_to_position: int
+    n_candidates: int
+    metrics: list[Metric]
+    combined: dict[str, float | None]
+    foldwise_best: dict[str, float | None]
+    combined_test: dict[str, float | None]
+    foldwise_best_test: dict[str, float | None]
+    members: list[EnsembleMember]
+    curve: list[EnsemblePoint]
 
 
 class UnscoredRow(TypedDict):

@@ -23,6 +23,7 @@ from palio.client.answers import (
     Board,
     Challenge,
     DecidedPool,
+    Ensemble,
     Environment,
     History,
     Join,
@@ -125,6 +126,10 @@ class Client:
     def unscored_board(self, challenge: str, board: str, asked: Mapping[str, str] | None = None) -> UnscoredBoard:
         """The `new` or the `failed` submissions of a challenge, now or `at` a moment."""
         return cast("UnscoredBoard", self._read(f"/v1/challenges/{challenge}/leaderboards/{board}", params=asked).json())
+
+    def ensemble(self, challenge: str, asked: Mapping[str, str] | None = None) -> Ensemble:
+        """The ensemble of a challenge, now or `at` a moment."""
+        return cast("Ensemble", self._read(f"/v1/challenges/{challenge}/leaderboards/ensemble", params=dict(asked or {})).json())
 
     def create_challenge(self, challenge: str, title: str, problem: str, settings: Mapping[str, Any] | None = None) -> Challenge:
         """Open a challenge on a prepared problem; `settings` are the API's further members, such as `closes_at`."""
