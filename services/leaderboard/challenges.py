@@ -13,7 +13,7 @@ from shared.http import Problem
 from shared.visibility import Phase, phase_at
 
 SELECT = (
-    "SELECT c.*, p.prepared, p.kit_digest, e.hash AS closed_hash, e.recorded_at AS closed_at, clock_timestamp() AS read_at FROM challenges c"
+    "SELECT c.*, p.prepared, p.kit_digest, p.organiser_id, e.hash AS closed_hash, e.recorded_at AS closed_at, clock_timestamp() AS read_at FROM challenges c"
     " JOIN problems p ON p.problem_id = c.problem_id AND p.version = c.problem_version"
     " LEFT JOIN ledger.events e ON e.position = c.closed_at_position"
 )
@@ -36,6 +36,8 @@ class Challenge:
     title: str
     problem: ProblemPrepared
     kit_digest: str
+    #: Whose problem it is.
+    organiser_id: UUID
     opens_at: datetime
     code_opens_at: datetime
     closes_at: datetime
@@ -118,6 +120,7 @@ def _challenge(row: Row[Any]) -> Challenge:
         title=row.title,
         problem=ProblemPrepared.model_validate_json(row.prepared),
         kit_digest=row.kit_digest,
+        organiser_id=row.organiser_id,
         opens_at=row.opens_at,
         code_opens_at=row.code_opens_at,
         closes_at=row.closes_at,

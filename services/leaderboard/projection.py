@@ -11,6 +11,7 @@ from services.leaderboard.tables import (
     ENSEMBLES,
     FOLDS,
     JOINS,
+    KIT_FAULTS,
     MEMBERS,
     PROBLEMS,
     SUBMISSION_STATES,
@@ -21,6 +22,7 @@ from shared.events import (
     ChallengeClosed,
     ChallengeCreated,
     EnsembleComputed,
+    EnsembleFailed,
     FoldTrained,
     JoinApproved,
     Outcome,
@@ -190,9 +192,12 @@ def when_score_computed(rows: Rows, event: ScoreComputed, recorded: RecordedEven
         recorded,
         state="scored",
         outcome=Outcome.TRAINED.value,
-        score=event.model_dump_json(),
+        # What failed stands in a table of its own.
+        score=event.model_dump_json(exclude={"detail_digest"}),
         finished_at=recorded.recorded_at,
     )
+    if event.detail_digest is not None:
+        _note_fault(rows, event, recorded, "metric", "metrics gave no number", submission_id=event.submission_id)
 
 
 def when_ensemble_computed(rows: Rows, event: EnsembleComputed, recorded: RecordedEvent) -> None:
@@ -203,6 +208,13 @@ def when_ensemble_computed(rows: Rows, event: EnsembleComputed, recorded: Record
         rows.update(ENSEMBLES, (event.challenge_id, before), to_position=recorded.position)
     rows.insert(ENSEMBLES, challenge_id=event.challenge_id, from_position=recorded.position, ensemble=event.model_dump_json())
     rows.update(CHALLENGES, key, ensemble_at_position=recorded.position)
+    if event.detail_digest is not None:
+        _note_fault(rows, event, recorded, "ensemble", "metrics gave no number")
+
+
+def when_ensemble_failed(rows: Rows, event: EnsembleFailed, recorded: RecordedEvent) -> None:
+    """The ensemble before stands; the organiser is told."""
+    _note_fault(rows, event, recorded, "ensemble", event.reason)
 
 
 def when_scoring_failed(rows: Rows, event: ScoringFailed, recorded: RecordedEvent) -> None:
@@ -215,6 +227,28 @@ def when_scoring_failed(rows: Rows, event: ScoringFailed, recorded: RecordedEven
         outcome=event.outcome,
         reason=event.reason,
         finished_at=recorded.recorded_at,
+    )
+    if event.outcome == "kit_error":
+        _note_fault(rows, event, recorded, "scoring", event.reason, submission_id=event.submission_id)
+
+
+def _note_fault(
+    rows: Rows,
+    event: ScoreComputed | ScoringFailed | EnsembleComputed | EnsembleFailed,
+    recorded: RecordedEvent,
+    kind: str,
+    reason: str,
+    submission_id: UUID | None = None,
+) -> None:
+    rows.insert(
+        KIT_FAULTS,
+        position=recorded.position,
+        challenge_id=event.challenge_id,
+        recorded_at=recorded.recorded_at,
+        kind=kind,
+        submission_id=submission_id,
+        reason=reason,
+        detail_digest=event.detail_digest,
     )
 
 
@@ -249,6 +283,7 @@ HANDLERS: Handlers = {
     ScoreComputed: when_score_computed,
     ScoringFailed: when_scoring_failed,
     EnsembleComputed: when_ensemble_computed,
+    EnsembleFailed: when_ensemble_failed,
     SubmissionWithdrawn: when_submission_withdrawn,
 }
 

@@ -77,7 +77,7 @@ SUBMISSIONS = Table(
     Column("failed_fold", Integer),
     Column("traceback_digest", Text),
     Column("finished_at", _Moment),
-    #: The `ScoreComputed` event's data, once there is one.
+    #: The `ScoreComputed` event's data but for the detail, once there is one.
     Column("score", Text),
     #: Changes with every change of the row: an open stream sends when it does.
     given_column("changed_at_position", BigInteger),
@@ -116,4 +116,16 @@ BOARD_ROWS = Table(
     key_column("from_position", BigInteger),
     #: The first position at which it stands there no more; null while it does.
     Column("to_position", BigInteger),
+)
+KIT_FAULTS = Table(
+    "kit_faults",
+    TABLES,
+    key_column("position", BigInteger),
+    given_column("challenge_id", Text),
+    given_column("recorded_at", _Moment),
+    given_column("kind", Text),
+    #: Null for what is no single submission's.
+    Column("submission_id", Uuid),
+    given_column("reason", Text),
+    Column("detail_digest", Text),
 )

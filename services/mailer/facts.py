@@ -4,6 +4,7 @@ So a person whose key was destroyed in the meantime gets no mail, and no name li
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,8 @@ from shared.artefacts import Store
 from shared.events import (
     ChallengeClosed,
     ChallengeCreated,
+    EnsembleComputed,
+    EnsembleFailed,
     Event,
     LogPolicy,
     Metric,
@@ -97,6 +100,19 @@ class Facts:
     score_kind: ScoreKind = "bag"
     failure: Failure | None = None
     closing: Closing | None = None
+    #: The id in commands; empty in a mail about a submission.
+    challenge_id: str = ""
+    #: What the kit's own code did. What it said may hold labels: it is not sent about.
+    fault: str | None = None
+
+
+#: What an organiser is told of a kit's own code.
+KIT_FAULTS: Mapping[type[Event], str] = {
+    ScoreComputed: "A metric raised, or gave no finite number, for a submission: that score is missing.",
+    ScoringFailed: "The problem's code failed while a submission was scored: it has no score.",
+    EnsembleComputed: "A metric raised, or gave no finite number, for an ensemble: that score is missing.",
+    EnsembleFailed: "The problem's code failed while the ensemble was worked out: the one before stands.",
+}
 
 
 #: In place of the reason, in a challenge that shows nothing of what code says.
@@ -118,7 +134,7 @@ class FactFinder:
         with self._engine.connect() as connection:
             cause = read_after(connection, mail.caused_at_position - 1, 1)[0]
             event = cause.event()
-            if isinstance(event, ChallengeClosed):
+            if mail.challenge_id is not None:
                 return self._about_challenge(connection, mail, cause, event)
             row = connection.execute(NAMES, {"submission_id": mail.submission_id, "user_id": mail.user_id}).one()
             name, email = _person(connection, mail, row)
@@ -140,17 +156,22 @@ class FactFinder:
             failure=self._failure(event, says_why=says_why),
         )
 
-    def _about_challenge(self, connection: Connection, mail: Claimed, cause: RecordedEvent, event: ChallengeClosed) -> Facts:
+    def _about_challenge(self, connection: Connection, mail: Claimed, cause: RecordedEvent, event: Event) -> Facts:
         about = {"challenge_id": mail.challenge_id, "user_id": mail.user_id, "position": cause.position}
         row = connection.execute(CHALLENGE, about).one()
         name, email = _person(connection, mail, row)
+        closing = None
+        if isinstance(event, ChallengeClosed):
+            closing = Closing(cause.position, bytes(row.hash).hex(), event.due_at)
         return Facts(
             cause=cause,
             name=name,
             email=email,
             challenge=one_line(row.title),
+            challenge_id=row.challenge_id,
             challenge_url=f"{self._origin}/challenges/{row.challenge_id}",
-            closing=Closing(cause.position, bytes(row.hash).hex(), event.due_at),
+            closing=closing,
+            fault=KIT_FAULTS.get(type(event)),
         )
 
     def _failure(self, event: Event, *, says_why: bool) -> Failure | None:

@@ -10,6 +10,7 @@ what is too old is not sent any more (`services.mailer.delivery`).
 
 import json
 from collections.abc import Sequence
+from datetime import UTC
 from enum import Enum, StrEnum
 from pathlib import Path
 from uuid import UUID
@@ -18,6 +19,8 @@ from shared.database import sql
 from shared.events import (
     ChallengeClosed,
     ChallengeCreated,
+    EnsembleComputed,
+    EnsembleFailed,
     JoinApproved,
     MailSent,
     Outcome,
@@ -49,6 +52,7 @@ class Kind(StrEnum):
     FAILED = "failed"
     SCORING_FAILED = "scoring_failed"
     CHALLENGE_CLOSED = "challenge_closed"
+    KIT_FAULT = "kit_fault"
 
     @property
     def after_crash(self) -> AfterCrash:
@@ -62,12 +66,15 @@ _AFTER_CRASH = {
     Kind.SCORING_FAILED: AfterCrash.SEND_AGAIN,
     # A hash that comes twice is the same hash.
     Kind.CHALLENGE_CLOSED: AfterCrash.SEND_AGAIN,
+    Kind.KIT_FAULT: AfterCrash.SEND_AGAIN,
 }
 
 
 def when_score_computed(rows: Rows, event: ScoreComputed, recorded: RecordedEvent) -> None:
-    """The score is the news."""
+    """The score is the news; to the organiser, that some are missing."""
     _enqueue_for_team(rows, Kind.SCORED, event.submission_id, recorded)
+    if event.detail_digest is not None:
+        _tell_organiser(rows, event.challenge_id, recorded)
 
 
 def when_training_finished(rows: Rows, event: TrainingFinished, recorded: RecordedEvent) -> None:
@@ -79,6 +86,19 @@ def when_training_finished(rows: Rows, event: TrainingFinished, recorded: Record
 def when_scoring_failed(rows: Rows, event: ScoringFailed, recorded: RecordedEvent) -> None:
     """It will have no score."""
     _enqueue_for_team(rows, Kind.SCORING_FAILED, event.submission_id, recorded)
+    if event.outcome == "kit_error":
+        _tell_organiser(rows, event.challenge_id, recorded)
+
+
+def when_ensemble_computed(rows: Rows, event: EnsembleComputed, recorded: RecordedEvent) -> None:
+    """News only where a metric gave no number."""
+    if event.detail_digest is not None:
+        _tell_organiser(rows, event.challenge_id, recorded)
+
+
+def when_ensemble_failed(rows: Rows, event: EnsembleFailed, recorded: RecordedEvent) -> None:
+    """The kit's code failed."""
+    _tell_organiser(rows, event.challenge_id, recorded)
 
 
 def when_challenge_closed(rows: Rows, event: ChallengeClosed, recorded: RecordedEvent) -> None:
@@ -91,7 +111,10 @@ ENQUEUE = sql(
     "INSERT INTO outbox"
     " (mail_id, kind, user_id, submission_id, challenge_id, caused_by, caused_at_position, caused_at)"
     " VALUES (:mail_id, :kind, :user_id, :submission_id, :challenge_id, :caused_by, :caused_at_position, :caused_at)"
+    # A second fault of a kit on one day is no second mail.
+    " ON CONFLICT (mail_id) DO NOTHING"
 )
+ORGANISER = sql("SELECT user_id FROM users JOIN challenges ON organiser_id = user_id WHERE challenge_id = :challenge_id")
 MEMBERS = sql(
     "SELECT m.user_id FROM members m JOIN submissions s USING (team_id) WHERE s.submission_id = :submission_id ORDER BY m.user_id"
 )
@@ -108,6 +131,13 @@ def _enqueue_for_team(rows: Rows, kind: Kind, submission_id: UUID, recorded: Rec
     _enqueue(rows, kind, members, recorded, submission_id=submission_id)
 
 
+def _tell_organiser(rows: Rows, challenge_id: str, recorded: RecordedEvent) -> None:
+    """Whose kit it is must mend it; of one that fails with every submission, once a day (UTC) is enough."""
+    people = rows.execute(ORGANISER, {"challenge_id": challenge_id}).scalars().all()
+    day = recorded.recorded_at.astimezone(UTC).date()
+    _enqueue(rows, Kind.KIT_FAULT, people, recorded, challenge_id=challenge_id, once=(challenge_id, day))
+
+
 def _enqueue(
     rows: Rows,
     kind: Kind,
@@ -116,10 +146,12 @@ def _enqueue(
     *,
     submission_id: UUID | None = None,
     challenge_id: str | None = None,
+    once: Sequence[object] = (),
 ) -> None:
+    """A mail a person; with `once`, one for all events that give the same."""
     for user_id in people:
         values = {
-            "mail_id": derived_id(recorded.id, user_id, kind),
+            "mail_id": derived_id(*(once or (recorded.id,)), user_id, kind),
             "kind": kind,
             "user_id": user_id,
             "submission_id": submission_id,
@@ -208,6 +240,8 @@ HANDLERS: Handlers = {
     ScoreComputed: when_score_computed,
     TrainingFinished: when_training_finished,
     ScoringFailed: when_scoring_failed,
+    EnsembleComputed: when_ensemble_computed,
+    EnsembleFailed: when_ensemble_failed,
     MailSent: when_mail_sent,
 }
 

@@ -150,7 +150,8 @@ class EnsembleMaker:
                 reason=FAILED,
                 detail_digest=detail,
             )
-        return computed(due, found)
+        problems = "\n".join(found.scores.problems) if found.scores else ""
+        return computed(due, found, store_detail(self._store, problems or None))
 
     def _selected(self, due: DueEnsemble, labels: LabelsOnHost) -> FoundEnsemble:
         runs = [each.run for each in due.candidates]
@@ -209,7 +210,7 @@ def read_due(connection: Connection, challenge_id: str) -> DueEnsemble | None:
     )
 
 
-def computed(due: DueEnsemble, found: FoundEnsemble) -> EnsembleComputed:
+def computed(due: DueEnsemble, found: FoundEnsemble, detail_digest: str | None = None) -> EnsembleComputed:
     """The fact: picks by member instead of candidate, and what each contributes."""
     shares = selection.contributivity(found.picks)
     members = sorted(shares)
@@ -233,4 +234,5 @@ def computed(due: DueEnsemble, found: FoundEnsemble) -> EnsembleComputed:
         combined=scores.combined if scores else known.combined if known else (),
         foldwise_best=scores.foldwise_best if scores else known.foldwise_best if known else (),
         curve=scores.curve if scores else known.curve if known else (),
+        detail_digest=detail_digest,
     )

@@ -59,9 +59,9 @@ class RunScorer:
         ):
             predictions = fetch_predictions(self._store, _stored(finished, submission), Path(folder))
             scores = score_run(self._stations, labels.environment, labels.manifest, labels.files, predictions, self._limits)
-        if scores.problems:
-            # Words of code that holds the labels: kept where the organiser's details are, and in no log.
-            detail = store_detail(self._store, "\n".join(scores.problems))
+        # Words of code that holds the labels: kept where the organiser's details are, and in no log.
+        detail = store_detail(self._store, "\n".join(scores.problems) or None)
+        if detail:
             log.warning("metrics_failed", problems=len(scores.problems), detail_digest=detail, challenge=submission.challenge_id)
         return ScoreComputed(
             run_id=finished.run_id,
@@ -70,6 +70,7 @@ class RunScorer:
             problem_version=prepared.version,
             folds=scores.folds,
             bagged=scores.bagged,
+            detail_digest=detail,
         )
 
     def _failed(

@@ -51,7 +51,7 @@ class EnsembleComputed(EnsembleEvent):
     """Submissions were selected, for each fold, by how well they predict its validation rows together."""
 
     appended_by = services(Service.SCORER)
-    consumed_by = services(Service.LEADERBOARD)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
 
     n_candidates: int = Field(ge=0)
     members: tuple[EnsembleMember, ...]
@@ -61,6 +61,8 @@ class EnsembleComputed(EnsembleEvent):
     combined: tuple[EnsembleScore, ...]
     foldwise_best: tuple[EnsembleScore, ...]
     curve: tuple[CurvePoint, ...]
+    #: Bucket `private`, `details/<digest>`: why scores are missing, for the organiser; None where none is.
+    detail_digest: str | None = None
 
     @model_validator(mode="after")
     def _picks_are_members(self) -> "EnsembleComputed":
@@ -74,7 +76,7 @@ class EnsembleFailed(EnsembleEvent):
     """The problem's own code failed while its ensemble was worked out. The one before stands until there is another."""
 
     appended_by = services(Service.SCORER)
-    consumed_by = services(Service.LEADERBOARD)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
 
     reason: str
     #: Bucket `private`, `details/<digest>`: the traceback of the organiser's code, for the organiser.

@@ -285,6 +285,9 @@ class BaggedScore(Payload):
 class ScoreComputed(RunEvent):
     """The predictions of a run were scored against labels that only the scorer reads."""
 
+    schema_version = 2
+    #: Version 2 has a digest more.
+    upcasters: ClassVar = {1: lambda data: data}
     appended_by = services(Service.SCORER)
     consumed_by = services(Service.LEADERBOARD, Service.MAILER, Service.SCORER)
 
@@ -292,6 +295,8 @@ class ScoreComputed(RunEvent):
     problem_version: int
     folds: tuple[FoldScore, ...]
     bagged: tuple[BaggedScore, ...]
+    #: Bucket `private`, `details/<digest>`: why scores are missing, for the organiser; None where none is.
+    detail_digest: str | None = None
 
     @property
     def stream(self) -> str:

@@ -165,7 +165,12 @@ class History:
             self.report(self.fold_report(submission, fold))
 
     def score(
-        self, submission: Submission, value: float | None = 0.5, test: float | None = None, folds: Sequence[float] = ()
+        self,
+        submission: Submission,
+        value: float | None = 0.5,
+        test: float | None = None,
+        folds: Sequence[float] = (),
+        detail_digest: str | None = None,
     ) -> None:
         """The scorer is done with it; said again, nothing changes. `test`: else as on validation rows. `folds`: else one of them."""
         run_id = run_id_of(submission.submission_id)
@@ -178,7 +183,7 @@ class History:
             scored.folds[0].model_copy(update={"fold": number, "valid": each}) for number, each in enumerate(folds or [value])
         )
         about = {"run_id": run_id, "submission_id": submission.submission_id, "challenge_id": CHALLENGE, "problem_version": 1}
-        event = scored.model_copy(update={**about, "bagged": bagged, "folds": of_folds})
+        event = scored.model_copy(update={**about, "bagged": bagged, "folds": of_folds, "detail_digest": detail_digest})
         append_once(self._engine_of("scorer"), [NewEvent(event, METADATA, id=derived_id(run_id, "score"))])
 
     def combine(self, *picks: Sequence[int], valid: float = 0.9, test: float = 0.8) -> bool:
@@ -195,6 +200,17 @@ class History:
             event = computed(due, FoundEnsemble(picks=tuple(map(tuple, picks)), scores=scores))
             append(connection, [NewEvent(event, METADATA, due.stream_version)])
         return True
+
+    def fail_to_combine(self, detail_digest: str) -> None:
+        """The kit's code fails while the ensemble is worked out, if one is due."""
+        self.projection(SCORER).catch_up()
+        with self._engine_of("scorer").begin() as connection:
+            due = read_due(connection, CHALLENGE)
+            if due is not None:
+                event = golden("EnsembleFailed").model_copy(
+                    update={"challenge_id": CHALLENGE, "up_to_position": due.up_to_position, "detail_digest": detail_digest}
+                )
+                append(connection, [NewEvent(event, METADATA, due.stream_version)])
 
     def fail_to_score(self, submission: Submission) -> None:
         """The scorer can't score it."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import copy
 import math
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .faults import words_of
@@ -15,27 +18,61 @@ from .faults import words_of
 _MAX_PROBLEMS = 20
 
 
-class Book:
-    """What was wrong with the scores that are missing."""
+class _TooSlow(BaseException):
+    """A metric took longer than it may."""
 
-    def __init__(self) -> None:
+
+class Book:
+    """What was wrong with the scores that are missing. `limit_s`: how long a metric may take for one number; None: as long as all."""
+
+    def __init__(self, limit_s: float | None = None) -> None:
         self.problems: list[str] = []
+        self._limit_s = limit_s
+        #: One that hung once is not asked again, so that the others get their turn.
+        self._given_up: set[str] = set()
 
     def score(self, metric: Any, truths: Any, predictions: Any, what: str) -> float | None:
-        """One number; None if the metric raises, or says NaN or infinity."""
+        """One number; None if the metric raises, hangs, or says NaN or infinity."""
+        name = str(metric.name)
+        if name in self._given_up:
+            return None
         try:
-            value = float(metric.score_function(truths, predictions))
+            with _stopped_after(self._limit_s):
+                value = float(metric.score_function(truths, predictions))
+        except _TooSlow:
+            self._given_up.add(name)
+            self._note(f"{name} of {what} took more than {self._limit_s:g} seconds; it is not asked again for this submission")
+            return None
         except Exception as error:  # noqa: BLE001 - whatever a kit's metric raises
-            self._note(f"{metric.name} of {what}: {words_of(error)}")
+            self._note(f"{name} of {what}: {words_of(error)}")
             return None
         if not math.isfinite(value):
-            self._note(f"{metric.name} of {what} is {value}")
+            self._note(f"{name} of {what} is {value}")
             return None
         return value
 
     def _note(self, words: str) -> None:
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(words)
+
+
+@contextmanager
+def _stopped_after(seconds: float | None) -> Iterator[None]:
+    """Raise `_TooSlow` in the middle of what takes longer. What hangs outside of Python ends with the whole sandbox."""
+    if seconds is None:
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise _TooSlow
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class Bag:

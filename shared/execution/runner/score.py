@@ -42,15 +42,14 @@ class Ready:
 def run(ready: Ready, job: dict[str, Any], channel: Channel) -> None:
     """Score, and send `scores.json`, or `fault.json` if the kit cannot."""
     try:
-        scores = _scored(ready, int(job["n_folds"]))
+        scores = _scored(ready, int(job["n_folds"]), Book(float(job["metric_time_limit_s"])))
     except Exception as error:  # noqa: BLE001 - whatever a kit's classes raise
         channel.send_json("fault.json", {"reason": words_of(error), "traceback": whole_traceback(error)})
         return
     channel.send_json("scores.json", scores)
 
 
-def _scored(ready: Ready, n_folds: int) -> dict[str, Any]:
-    book = Book()
+def _scored(ready: Ready, n_folds: int, book: Book) -> dict[str, Any]:
     kept: dict[str, list[Any]] = {"valid": [], "test": []}
     folds = []
     with warnings.catch_warnings():

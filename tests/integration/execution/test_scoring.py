@@ -1,5 +1,6 @@
 """Scoring: numbers, missing numbers with their reason, and kits or trainers that lie."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from shared.execution.preparation import KitError
 from shared.execution.sandbox import Bubblewrap
 from shared.execution.scoring import Scores
 from shared.execution.stations import ColdStations, Environment
-from tests.integration.execution.layout import Laid, lay_out, submission_of
+from tests.integration.execution.layout import LIMITS, Laid, lay_out, submission_of
 from tests.integration.execution.small_kits import TINY, classifier, tiny_kit
 
 PERFECT = "return np.eye(2)[np.where(X[:, 1] % 7 != 0, X[:, 0] > 0, X[:, 0] <= 0).astype(int)]"
@@ -50,6 +51,29 @@ def test_a_metric_that_fails_costs_its_numbers_only(
     assert {score.valid for score in scores.folds if score.metric == "acc"} == {1.0}
     assert "broken of fold 0, train" in scores.problems[0]
     assert words in scores.problems[0]
+
+
+def test_a_metric_that_hangs_costs_its_numbers_only(
+    sandbox: Bubblewrap, environment: Environment, stations: ColdStations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.integration.execution.layout.LIMITS", replace(LIMITS, wall_time_s=8))
+    hangs = """
+class Hangs(Accuracy):
+    name = 'hangs'
+    def score_function(self, t, p):
+        while True:
+            try:
+                sum(range(1000))
+            except Exception:
+                pass
+
+score_types.insert(1, Hangs())
+"""
+    _, scores = scores_of(TINY + hangs.encode(), sandbox, environment, stations, tmp_path)
+    assert {score.valid for score in scores.folds if score.metric == "hangs"} == {None}
+    assert {score.valid for score in scores.folds if score.metric == "acc"} == {1.0}
+    assert {score.valid for score in scores.bagged if score.metric == "odds"} == {(1.0,) * 3}
+    assert scores.problems == ("hangs of fold 0, train took more than 2 seconds; it is not asked again for this submission",)
 
 
 @pytest.mark.parametrize(

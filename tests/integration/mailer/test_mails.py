@@ -438,6 +438,25 @@ async def test_a_mail_about_the_end_of_a_challenge_goes_again_under_the_same_mes
     assert [mail["message-id"] for mail in server.mails] == [claimed.message_id]
 
 
+async def test_a_kit_whose_metrics_fail_is_told_to_its_organiser_once_a_day_without_what_it_said(
+    world: World, mailer: Mailer, server: MailServer
+) -> None:
+    world.challenge("wines", "Wines", organiser_id=world.person("ada", "ada@example.org"))
+    grace = world.person("grace", "grace@example.org")
+    team = world.team("grace", grace)
+    for name in ("first", "second"):
+        submission = world.submission("wines", team, grace, name)
+        world.scored(submission, "wines", detail_digest="6" * 64, acc=0.5, nll=None)
+        world.scoring_failed(world.submission("wines", team, grace, f"{name}, broken"), "wines", "its code failed")
+    await mailer.work()
+    [told] = [mail for mail in server.mails if mail["to"].addresses[0].username == "ada"]
+    assert told["subject"] == "The code of Wines failed while it scored"
+    assert "palio challenge faults wines" in plain_text(told)
+    assert "that score is missing" in plain_text(told)
+    assert "666666" not in plain_text(told)
+    assert len(server.mails) == 5, "the team hears of each submission"
+
+
 def test_a_mail_is_about_a_submission_or_a_challenge_and_never_about_neither(mailer: Mailer) -> None:
     statement = (
         "INSERT INTO mailer.outbox (mail_id, kind, user_id, caused_by, caused_at_position, caused_at)"

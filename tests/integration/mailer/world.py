@@ -224,8 +224,8 @@ class World:
         key = traceback_key("default", run_id, hashlib.sha256(promised).hexdigest())
         self._trainers_store.put_bytes(Bucket.RUNS, key, stored)
 
-    def scored(self, submission_id: UUID, challenge_id: str, **valid: float | None) -> None:
-        """Its scores: bagged over two folds, validation and test."""
+    def scored(self, submission_id: UUID, challenge_id: str, detail_digest: str | None = None, **valid: float | None) -> None:
+        """Its scores: bagged over two folds, validation and test; with a detail, some are missing."""
         event = ScoreComputed(
             run_id=run_id_of(submission_id),
             submission_id=submission_id,
@@ -237,6 +237,7 @@ class World:
                 for fold in (0, 1)
             ),
             bagged=tuple(BaggedScore(metric=name, valid=(0.1, score), test=(0.2, 0.777)) for name, score in valid.items()),
+            detail_digest=detail_digest,
         )
         with self._scorer.begin() as connection:
             _append(connection, event)

@@ -338,6 +338,24 @@ def test_what_waits_and_what_failed_have_boards_of_their_own(server: AnswerServe
     assert "--failed goes with" in refused.stderr
 
 
+@pytest.mark.usefixtures("home")
+def test_an_organiser_reads_where_the_code_of_a_challenge_failed_and_what_it_said(server: AnswerServer) -> None:
+    fault = {
+        "position": 12,
+        "recorded_at": "2030-01-01T12:00:00Z",
+        "kind": "metric",
+        "submission_id": None,
+        "reason": "no number",
+    }
+    server.answer("GET /v1/challenges/iris/faults", Answer(body={"items": [fault], "before": None}))
+    listed = palio("challenge", "faults", "iris", "--server", server.url)
+    assert all(text in listed.output for text in ("12", "metric", "no number", "palio challenge faults iris 12"))
+    server.answer("GET /v1/challenges/iris/faults/12", Answer(body={**fault, "detail": "nll: KeyError: [x]"}))
+    assert "nll: KeyError: [x]" in palio("challenge", "faults", "iris", "12", "--server", server.url).stdout
+    server.answer("GET /v1/challenges/iris/faults", Answer(body={"items": [], "before": None}))
+    assert "has not failed" in palio("challenge", "faults", "iris", "--server", server.url).stderr
+
+
 def test_a_problem_is_published_in_two_archives_and_its_failure_shown(home: Path, server: AnswerServer) -> None:
     kit = home / "Coins"
     for name in ("problem.py", "data/train.csv", "data/public/train.csv"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from palio.cli.kit_faults import faults
 from palio.cli.session import connect, json_option, server_option
 from palio.client import Client
 from palio.client.answers import Problem
@@ -166,6 +167,9 @@ def create(  # noqa: PLR0913 - one parameter an option
     if as_json:
         print_json(created)
     say(f"The challenge {created['id']} is open for whoever runs: palio start {created['id']}", "green")
+
+
+challenge.add_command(faults)
 
 
 @challenge.command("list")

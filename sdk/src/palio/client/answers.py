@@ -251,6 +251,23 @@ class Ensemble(TypedDict, total=False):
     curve: list[EnsemblePoint]
 
 
+class KitFault(TypedDict):
+    """A failure of a challenge's own code."""
+
+    position: int
+    recorded_at: str
+    #: `metric` (scores are missing), `scoring` (a submission has none) or `ensemble`.
+    kind: str
+    submission_id: str | None
+    reason: str
+
+
+class KitFaultDetail(KitFault):
+    """And what the code said."""
+
+    detail: str | None
+
+
 class UnscoredRow(TypedDict):
     """A submission without a score."""
 

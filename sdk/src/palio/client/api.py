@@ -27,6 +27,8 @@ from palio.client.answers import (
     Environment,
     History,
     Join,
+    KitFault,
+    KitFaultDetail,
     LogLines,
     Pool,
     Problem,
@@ -130,6 +132,14 @@ class Client:
     def ensemble(self, challenge: str, asked: Mapping[str, str] | None = None) -> Ensemble:
         """The ensemble of a challenge, now or `at` a moment."""
         return cast("Ensemble", self._read(f"/v1/challenges/{challenge}/leaderboards/ensemble", params=dict(asked or {})).json())
+
+    def faults(self, challenge: str) -> list[KitFault]:
+        """The newest failures of a challenge's own code, for its organiser."""
+        return cast("list[KitFault]", self._read(f"/v1/challenges/{challenge}/faults").json()["items"])
+
+    def fault(self, challenge: str, position: int) -> KitFaultDetail:
+        """One of them, with what the code said."""
+        return cast("KitFaultDetail", self._read(f"/v1/challenges/{challenge}/faults/{position}").json())
 
     def create_challenge(self, challenge: str, title: str, problem: str, settings: Mapping[str, Any] | None = None) -> Challenge:
         """Open a challenge on a prepared problem; `settings` are the API's further members, such as `closes_at`."""
