@@ -106,6 +106,20 @@ def submissions_of(connection: Connection, team_ids: frozenset[UUID], challenge_
     return _select(connection, condition, team_ids=[str(each) for each in team_ids], challenge_id=challenge_id)
 
 
+def submission_times(connection: Connection, challenge_id: str, team: str | None, position: int | None = None) -> list[datetime]:
+    """When each submission to a challenge was handed in, up to now or to a ledger position; `team`: that of this name alone."""
+    statement = text(
+        "SELECT s.team_id, s.submitted_at FROM submissions s WHERE s.challenge_id = :challenge_id AND (CAST(:position AS bigint) IS NULL"
+        " OR EXISTS (SELECT FROM submission_states t WHERE t.submission_id = s.submission_id AND t.from_position <= :position))"
+    )
+    rows = connection.execute(statement, {"challenge_id": challenge_id, "position": position}).all()
+    if team is None:
+        return [row.submitted_at for row in rows]
+    # Names are sealed: the database can't look for one.
+    names = team_names(connection, {row.team_id for row in rows})
+    return [row.submitted_at for row in rows if names[row.team_id] == team]
+
+
 @dataclass(frozen=True)
 class FoldLog:
     """The log of a fold, and how many bytes of it its team is shown."""

@@ -1,7 +1,10 @@
 """How what is read is answered: as JSON or CSV, with a tag by which a reader learns that nothing has changed."""
 
+import csv
 import hashlib
+import io
 import unicodedata
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
 from fastapi import Request, Response
@@ -16,18 +19,28 @@ def wants_csv(request: Request, named: str | None) -> bool:
     return named == "csv" or (named is None and request.headers.get("accept", "").startswith("text/csv"))
 
 
-def tagged(request: Request, position: int, content: str, media_type: str) -> Response:
+def tagged(request: Request, content: str, media_type: str, position: int | None = None) -> Response:
     """An answer with an `ETag` of its content; 304 without it for who has that already."""
     body = content.encode()
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"Palio-Position": str(position), "ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept, Authorization"}
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept, Authorization"}
+    if position is not None:
+        headers["Palio-Position"] = str(position)
     # A proxy that compressed it may have made the tag a weak one.
     if tag in {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(body, media_type=media_type, headers=headers)
 
 
-def harmless(cell: str) -> str:
-    """Text for a cell; what a spreadsheet would take for a formula is quoted."""
+def csv_of(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """CSV whose text no spreadsheet takes for a formula; numbers stay numbers."""
+    target = io.StringIO()
+    writer = csv.writer(target)
+    for line in (header, *lines):
+        writer.writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in line])
+    return target.getvalue()
+
+
+def _harmless(cell: str) -> str:
     # In its compatible form: to a spreadsheet the wide equals sign of East Asian scripts begins a formula too.
     return f"'{cell}" if unicodedata.normalize("NFKC", cell[:1]).startswith(_FORMULA_STARTS) else cell

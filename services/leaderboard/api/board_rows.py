@@ -1,14 +1,12 @@
 """Boards as they are answered: rows, part of them, and as CSV."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from services.leaderboard.api.answers import harmless
+from services.leaderboard.api.answers import csv_of
 from services.leaderboard.boards import Board, Row
 from services.leaderboard.ensembles import Ensemble
 from services.leaderboard.spread import Spread, spread_of
@@ -175,26 +173,18 @@ def as_csv(page: BoardPage) -> str:
     header = ["rank", *(["public_rank", "move"] if moves else []), "team", "submission", *names]
     header += [f"standard error of {name}" for name in names]
     header += [f"{part} {name} {what}" for part in ("valid", "test") for name in names for what in _OVER_FOLDS] if private else []
-    header += [
-        "contributivity",
-        "train_time_s",
-        "valid_time_s",
-        *(["test_time_s"] if private else []),
-        "peak_memory_bytes",
-        "submitted_at",
-    ]
-    target = io.StringIO()
-    writer = csv.writer(target)
-    writer.writerow([harmless(name) for name in header])
+    header += ["contributivity", "train_time_s", "valid_time_s", *(["test_time_s"] if private else [])]
+    header += ["peak_memory_bytes", "submitted_at"]
+    lines = []
     for row in page.rows:
         cells: list[object] = [row.rank]
         if moves and isinstance(row, PrivateBoardRow):
             cells += [row.public_rank, row.move]
-        cells += [harmless(row.team), harmless(row.submission), *(row.scores.get(name) for name in names)]
+        cells += [row.team, row.submission, *(row.scores.get(name) for name in names)]
         cells += [row.standard_errors.get(name) for name in names]
         if isinstance(row, PrivateBoardRow):
             cells += [getattr(part[name], what) for part in (row.valid, row.test) for name in names for what in _OVER_FOLDS]
         cells += [row.contributivity, row.train_time_s, row.valid_time_s]
         cells += [row.test_time_s] if isinstance(row, PrivateBoardRow) else []
-        writer.writerow([*cells, row.peak_memory_bytes, row.submitted_at.isoformat()])
-    return target.getvalue()
+        lines.append([*cells, row.peak_memory_bytes, row.submitted_at.isoformat()])
+    return csv_of(header, lines)

@@ -53,8 +53,8 @@ def make_router(context: Context) -> APIRouter:
             check_sees(viewer, board, phase)
             page = part_of(read_board(connection, challenge, board, moment), asked)
         if wants_csv(request, asked.format):
-            return tagged(request, page.position, as_csv(page), CSV)
-        return tagged(request, page.position, page.model_dump_json(), JSON)
+            return tagged(request, as_csv(page), CSV, page.position)
+        return tagged(request, page.model_dump_json(), JSON, page.position)
 
     return router
 

@@ -1,7 +1,5 @@
 """Route: the ensemble of a challenge, its members, and its score against their number."""
 
-import csv
-import io
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -9,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from services.leaderboard.api.answers import CSV, JSON, harmless, tagged, wants_csv
+from services.leaderboard.api.answers import CSV, JSON, csv_of, tagged, wants_csv
 from services.leaderboard.api.context import Context
 from services.leaderboard.challenges import Challenge, find_challenge
 from services.leaderboard.ensembles import Ensemble, find_ensemble, of_split
@@ -95,8 +93,8 @@ def make_router(context: Context) -> APIRouter:
             phase = challenge.phase_at(moment.recorded_at) if moment else challenge.phase
             page = _page(connection, challenge, moment, is_private=sees_private_scores(viewer, phase))
         if wants_csv(request, asked.format):
-            return tagged(request, page.position, _members_as_csv(page), CSV)
-        return tagged(request, page.position, page.model_dump_json(), JSON)
+            return tagged(request, _members_as_csv(page), CSV, page.position)
+        return tagged(request, page.model_dump_json(), JSON, page.position)
 
     return router
 
@@ -151,9 +149,5 @@ def _members(connection: Connection, challenge: Challenge, found: Ensemble, posi
 
 
 def _members_as_csv(page: EnsemblePage) -> str:
-    target = io.StringIO()
-    writer = csv.writer(target)
-    writer.writerow(["rank", "team", "submission", "contributivity", "share"])
-    for member in page.members:
-        writer.writerow([member.rank, harmless(member.team), harmless(member.submission), member.contributivity, member.share])
-    return target.getvalue()
+    header = ["rank", "team", "submission", "contributivity", "share"]
+    return csv_of(header, [[each.rank, each.team, each.submission, each.contributivity, each.share] for each in page.members])
