@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
+from services.portal.pictures import PICTURES
+from services.portal.plots import Picture
 from services.portal.rendering import ROWS_PER_PAGE
 from services.portal.site import NOT_CACHED, Site
 from services.portal.upstream import Visitor
@@ -86,6 +88,11 @@ class Boards:
         """What waits or runs, or what failed."""
         return await self._reads.read(f"/v1/challenges/{challenge_id}/leaderboards/{board}", UnscoredBoard, visitor)
 
+    async def picture(self, challenge_id: str, kind: str, visitor: Visitor) -> Picture | None:
+        """A plot of public scores, drawn; None where there is nothing to see."""
+        view, draw = PICTURES[kind]
+        return draw(await self._reads.read(f"/v1/challenges/{challenge_id}/plots/{kind}", view, visitor))
+
     async def mine(self, challenge_id: str, visitor: Visitor) -> Submissions:
         """The submissions of the visitor's own teams."""
         return await self._reads.read("/v1/submissions", Submissions, visitor, {"challenge": challenge_id})
@@ -117,6 +124,14 @@ def board_routes(site: Site) -> APIRouter:
         template, values = await table(challenge_id, board, session.visitor, part)
         values |= {"challenge": challenge, "kind": board, "part": part, "table": template}
         return site.page(request, "board.html", session, **values)
+
+    @router.api_route("/challenges/{challenge_id}/plots", methods=GET_AND_HEAD)
+    async def plots(request: Request, challenge_id: ChallengeId) -> HTMLResponse:
+        session = await site.session(request)
+        challenge = await boards.challenge(challenge_id, session.visitor)
+        drawn = {kind: await boards.picture(challenge_id, kind, session.visitor) for kind in PICTURES}
+        pictures = {kind: picture for kind, picture in drawn.items() if picture}
+        return site.page(request, "plots.html", session, challenge=challenge, pictures=pictures)
 
     @router.api_route("/challenges/{challenge_id}/boards/{board}/table", methods=GET_AND_HEAD)
     async def fragment(request: Request, challenge_id: ChallengeId, board: AnyBoard, part: asked_part) -> HTMLResponse:

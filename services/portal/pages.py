@@ -75,6 +75,7 @@ def challenge_routes(site: Site) -> APIRouter:
             board=await boards.scored(challenge_id, "public", session.visitor, Part()),
             kind="public",
             part=Part(),
+            picture=await boards.picture(challenge_id, "scores", session.visitor),
             own_submissions=own,
             wheel=site.wheels.newest(),
             origin=site.origin,

@@ -1,6 +1,7 @@
 """What the portal reads from the APIs. A field the pages do not show is not named here, so the APIs may grow."""
 
-from typing import Literal
+from datetime import date
+from typing import Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -230,6 +231,58 @@ class UnscoredBoard(View):
     """What waits or runs, the oldest first, or what failed, the newest first."""
 
     rows: list[UnscoredRow]
+
+
+class SubmissionPoint(View):
+    """A submission on a plot."""
+
+    team: str
+    submission: str
+    submission_id: UUID
+    score: float
+
+
+class ScorePoint(SubmissionPoint):
+    """Handed in then; `on_front`: it was the best so far."""
+
+    submitted_at: AwareDatetime
+    on_front: bool
+
+
+class TrainingTimePoint(SubmissionPoint):
+    """Seconds; `on_front`: nothing that trains as fast or faster is as good."""
+
+    train_time_s: float
+    on_front: bool
+
+
+class ProgressPoint(SubmissionPoint):
+    """It was its team's best so far."""
+
+    submitted_at: AwareDatetime
+
+
+class BaggingPoint(SubmissionPoint):
+    """The score of so many folds, bagged."""
+
+    n_folds: int
+
+
+class Day(View):
+    """A day of UTC, and how many submissions were handed in on it."""
+
+    day: date
+    submissions: int
+
+
+Point = TypeVar("Point", bound=View)
+
+
+class PlotData(View, Generic[Point]):
+    """The points of a plot, and the metric that their scores are of."""
+
+    metric: Metric | None
+    points: list[Point]
 
 
 class Submission(SubmissionLine):

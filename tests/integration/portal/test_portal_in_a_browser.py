@@ -95,7 +95,7 @@ def test_the_form_logs_in_and_every_page_fits_a_telephone(site: Site, window: Br
     boards = [
         f"/challenges/live/boards/{board}" for board in ("public", "private", "private-competition", "new", "failed", "mine")
     ]
-    for path in ("/", "/challenges/live", *boards, f"/submissions/{submission}", "/login", "/register"):
+    for path in ("/", "/challenges/live", "/challenges/live/plots", *boards, f"/submissions/{submission}", "/login", "/register"):
         window.go(f"{site.origin}{path}")
         assert window.run("return document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than a telephone"
     assert window.complaints() == []

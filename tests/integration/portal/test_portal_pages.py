@@ -272,7 +272,7 @@ def test_names_that_got_past_every_check_are_text_on_every_page(site: Site, ada:
         f"/submissions/{submission}",
     ):
         answer = until(lambda page=page: visitor.get(page), "&lt;svg/onload=alert(1)&gt;")  # type: ignore[misc]
-        assert "<svg" not in answer.text
+        assert "<svg/" not in answer.text
         assert "script-src 'self'" in answer.headers["content-security-policy"]
 
 
@@ -336,6 +336,16 @@ def test_private_boards_are_the_administrators_before_the_end(site: Site, visito
         csv = organiser.get(f"{boards}/private-competition/csv")
         assert csv.text.startswith("rank,public_rank,move,")
         assert csv.headers["cache-control"] == "no-store"
+
+
+def test_a_challenge_has_plots_on_its_page_and_more_on_one_of_their_own(visitor: httpx.Client, boards: str) -> None:
+    challenge = boards.removesuffix("/boards")
+    page = until(lambda: visitor.get(challenge), "noether").text
+    assert '<title id="scores-title">Scores over time</title>' in page
+    plots = visitor.get(f"{challenge}/plots").text
+    assert len(re.findall(r"<figure", plots)) == 4, "bagging needs curves, of more folds than one"
+    for address in re.findall(r'href="(/v1/[^"]*)"', plots):
+        assert visitor.get(unescape(address)).headers["content-type"].startswith(("text/csv", "application/json"))
 
 
 def test_ones_own_submissions_are_a_board_for_who_is_logged_in(ada: httpx.Client, visitor: httpx.Client, boards: str) -> None:

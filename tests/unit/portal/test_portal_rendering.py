@@ -114,7 +114,7 @@ def challenge(**changes: Any) -> Challenge:
 
 
 def render(template: str, **values: Any) -> str:
-    common = {"session": Session(Visitor()), "path": "/", "kind": "public", "part": Part()}
+    common = {"session": Session(Visitor()), "path": "/", "kind": "public", "part": Part(), "picture": None}
     return TEMPLATES.get_template(template).render(**{**common, **values})
 
 
