@@ -63,3 +63,8 @@ def sees_starting_kit(viewer: Viewer, phase: Phase) -> bool:
 def sees_problem(viewer: Viewer, organiser_id: UUID) -> bool:
     """How the preparation of a problem went, with the kit's traceback: its organiser, and administrators."""
     return viewer.administrator or viewer.user_id == organiser_id
+
+
+def sees_grades(viewer: Viewer, organiser_id: UUID | None) -> bool:
+    """Each person's grade in a challenge, and all code that was handed in: its organiser, and administrators."""
+    return viewer.administrator or (viewer.user_id is not None and viewer.user_id == organiser_id)

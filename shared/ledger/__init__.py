@@ -11,7 +11,7 @@ from shared.ledger.append import (
     derived_id,
 )
 from shared.ledger.projection import Handlers, Projection
-from shared.ledger.read import head_position, known_events, read_after, read_stream
+from shared.ledger.read import head_position, known_events, read_after, read_first_of_streams, read_stream
 from shared.ledger.read_model import OwnColumns, ReadModel
 from shared.ledger.rows import Rows, given_column, key_column
 
@@ -34,5 +34,6 @@ __all__ = [
     "key_column",
     "known_events",
     "read_after",
+    "read_first_of_streams",
     "read_stream",
 ]

@@ -18,6 +18,9 @@ READ_AFTER = text(
 READ_STREAM = text(
     f"SELECT {COLUMNS} FROM ledger.events e, ledger.head h WHERE e.stream = :stream ORDER BY e.version"  # noqa: S608  (a constant)
 )
+READ_FIRST = text(
+    f"SELECT {COLUMNS} FROM ledger.events e, ledger.head h WHERE e.stream = ANY(:streams) AND e.version = 1 ORDER BY e.position"  # noqa: S608  (a constant)
+)
 
 
 def read_after(connection: Connection, position: int, limit: int) -> list[RecordedEvent]:
@@ -28,6 +31,11 @@ def read_after(connection: Connection, position: int, limit: int) -> list[Record
 def read_stream(connection: Connection, stream: str) -> list[RecordedEvent]:
     """All events of a stream, in order; empty if it does not exist."""
     return _recorded(connection.execute(READ_STREAM, {"stream": stream}).all())
+
+
+def read_first_of_streams(connection: Connection, streams: Sequence[str]) -> list[RecordedEvent]:
+    """The first event of each of these streams, in the ledger's order; nothing for one that does not exist."""
+    return _recorded(connection.execute(READ_FIRST, {"streams": list(streams)}).all())
 
 
 def known_events(stream: Iterable[RecordedEvent]) -> Iterator[tuple[RecordedEvent, Event]]:

@@ -69,7 +69,13 @@ class Submission:
 class History:
     """One challenge with three folds, on a real ledger."""
 
-    def __init__(self, engine_of: Callable[[str], Engine], store: Store, score_kind: ScoreKind = "bag") -> None:
+    def __init__(
+        self,
+        engine_of: Callable[[str], Engine],
+        store: Store,
+        score_kind: ScoreKind = "bag",
+        organiser_id: UUID = ADMINISTRATOR,
+    ) -> None:
         self._engine_of = engine_of
         self._desk = SubmissionDesk(engine_of("ingest"), store, 100_000)
         self.orchestrator = engine_of("orchestrator")
@@ -81,7 +87,7 @@ class History:
         prepared = {"version": 1, "n_folds": N_FOLDS, "elements": ("classifier.py",), "score_kind": score_kind}
         self._golden("scorer", "ProblemPrepared", problem_id=CHALLENGE, **prepared)
         create_challenge(
-            engine_of("ingest"), NewChallenge(id=CHALLENGE, title="A history", problem=CHALLENGE), ADMINISTRATOR, [POOL]
+            engine_of("ingest"), NewChallenge(id=CHALLENGE, title="A history", problem=CHALLENGE), organiser_id, [POOL]
         )
 
     def projection(self, model: ReadModel, batch: int = 500) -> Projection:

@@ -1,17 +1,11 @@
 """How what is read is answered: as JSON or CSV, with a tag by which a reader learns that nothing has changed."""
 
-import csv
 import hashlib
-import io
-import unicodedata
-from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
 from fastapi import Request, Response
 
 JSON, CSV = "application/json", "text/csv; charset=utf-8"
-#: A cell that begins like this is a formula to a spreadsheet.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def wants_csv(request: Request, named: str | None) -> bool:
@@ -30,17 +24,3 @@ def tagged(request: Request, content: str, media_type: str, position: int | None
     if tag in {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(body, media_type=media_type, headers=headers)
-
-
-def csv_of(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """CSV whose text no spreadsheet takes for a formula; numbers stay numbers."""
-    target = io.StringIO()
-    writer = csv.writer(target)
-    for line in (header, *lines):
-        writer.writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in line])
-    return target.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    # In its compatible form: to a spreadsheet the wide equals sign of East Asian scripts begins a formula too.
-    return f"'{cell}" if unicodedata.normalize("NFKC", cell[:1]).startswith(_FORMULA_STARTS) else cell

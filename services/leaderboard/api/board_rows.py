@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from services.leaderboard.api.answers import csv_of
 from services.leaderboard.boards import Board, Row
+from services.leaderboard.csv_text import csv_of
 from services.leaderboard.ensembles import Ensemble
 from services.leaderboard.spread import Spread, spread_of
 from shared.events import Metric, ScoreComputed

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from services.leaderboard.api.answers import CSV, JSON, csv_of, tagged, wants_csv
+from services.leaderboard.api.answers import CSV, JSON, tagged, wants_csv
 from services.leaderboard.api.context import Context
 from services.leaderboard.challenges import Challenge, find_challenge
+from services.leaderboard.csv_text import csv_of
 from services.leaderboard.ensembles import Ensemble, find_ensemble, of_split
 from services.leaderboard.moments import Moment, moment_for
 from services.leaderboard.submissions import submissions_on_boards

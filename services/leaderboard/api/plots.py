@@ -11,11 +11,12 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import Connection
 
 from services.leaderboard import plots
-from services.leaderboard.api.answers import csv_of, tagged
+from services.leaderboard.api.answers import tagged
 from services.leaderboard.api.boards import check_sees
 from services.leaderboard.api.context import Context
 from services.leaderboard.boards import Board
 from services.leaderboard.challenges import Challenge, find_challenge
+from services.leaderboard.csv_text import csv_of
 from services.leaderboard.moments import Moment, moment_for
 from services.leaderboard.submissions import Submission, submission_times, submissions_on_boards
 from shared.events import Metric

@@ -356,6 +356,30 @@ def test_an_organiser_reads_where_the_code_of_a_challenge_failed_and_what_it_sai
     assert "has not failed" in palio("challenge", "faults", "iris", "--server", server.url).stderr
 
 
+@pytest.mark.usefixtures("home")
+def test_grades_and_code_are_shown_or_written_whole_or_not_at_all(server: AnswerServer, tmp_path: Path) -> None:
+    grade = {"name": "Ada", "team": "lovelace", "rank": 1, "public_score": 0.5, "private_rank": None, "private_score": None}
+    body = {"challenge": "iris", "metric": METRICS[0], "grades": [{**grade, "n_submissions": 3}]}
+    server.answer("GET /v1/challenges/iris/grades", Answer(body=body))
+    shown = palio("grades", "iris", "--server", server.url).stdout
+    assert all(text in shown for text in ("Ada", "lovelace", "0.50", "3"))
+    server.answer("GET /v1/challenges/iris/grades", Answer(body=b"name\nAda\n"))
+    server.answer("GET /v1/challenges/iris/grades/code", Answer(body=b"a zip"))
+    files = tmp_path / "grades.csv", tmp_path / "code.zip"
+    written = palio("grades", "iris", "--csv", str(files[0]), "--code", str(files[1]), "--server", server.url)
+    assert written.exit_code == 0, written.output
+    assert [file.read_bytes() for file in files] == [b"name\nAda\n", b"a zip"]
+    server.answer("GET /v1/challenges/iris/grades/code", Answer(status=403, body={"title": "no", "detail": "Ask its organiser."}))
+    refused = palio("grades", "iris", "--code", str(files[1]), "--server", server.url)
+    assert refused.exit_code == 1
+    assert "Ask its organiser." in refused.stderr
+    assert files[1].read_bytes() == b"a zip"
+    assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".")} == set()
+    nowhere = palio("grades", "iris", "--code", str(tmp_path / "nowhere" / "code.zip"), "--server", server.url)
+    assert nowhere.exit_code == 1
+    assert "cannot be written" in nowhere.stderr
+
+
 def test_a_problem_is_published_in_two_archives_and_its_failure_shown(home: Path, server: AnswerServer) -> None:
     kit = home / "Coins"
     for name in ("problem.py", "data/train.csv", "data/public/train.csv"):

@@ -12,6 +12,7 @@ from shared.visibility import (
     Phase,
     Viewer,
     phase_at,
+    sees_grades,
     sees_log,
     sees_private_scores,
     sees_problem,
@@ -80,3 +81,10 @@ def test_a_problem_is_its_organisers() -> None:
     assert sees_problem(MEMBER, MEMBER.user_id)
     assert not sees_problem(MEMBER, uuid4())
     assert not sees_problem(NOBODY, uuid4())
+
+
+def test_grades_are_the_organisers() -> None:
+    assert sees_grades(MEMBER, MEMBER.user_id)
+    assert not sees_grades(MEMBER, uuid4())
+    assert not sees_grades(NOBODY, None), "a challenge without an organiser is nobody's"
+    assert sees_grades(ADMINISTRATOR, None)

@@ -29,6 +29,7 @@ COMMANDS = {
     "withdraw": "palio.cli.submission:withdraw",
     "board": "palio.cli.board:board",
     "why": "palio.cli.why:why",
+    "grades": "palio.cli.grades:grades",
     "kit": "palio.cli.kit:kit",
     "problem": "palio.cli.organising:problem",
     "challenge": "palio.cli.organising:challenge",

@@ -290,6 +290,26 @@ class UnscoredBoard(TypedDict):
     rows: list[UnscoredRow]
 
 
+class Grade(TypedDict):
+    """One person in a challenge; scores are of the official metric."""
+
+    name: str
+    team: str
+    rank: int | None
+    public_score: float | None
+    private_rank: int | None
+    private_score: float | None
+    n_submissions: int
+
+
+class Grades(TypedDict):
+    """Everybody who takes part."""
+
+    challenge: str
+    metric: Metric
+    grades: list[Grade]
+
+
 class Environment(TypedDict):
     """What a challenge's submissions run in."""
 

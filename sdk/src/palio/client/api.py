@@ -25,6 +25,7 @@ from palio.client.answers import (
     DecidedPool,
     Ensemble,
     Environment,
+    Grades,
     History,
     Join,
     KitFault,
@@ -124,6 +125,18 @@ class Client:
         """A leaderboard as CSV."""
         path = f"/v1/challenges/{challenge}/leaderboards/{board}"
         return self._read(path, params={**(asked or {}), "format": "csv"}, headers={"Accept": "text/csv"}).text
+
+    def grades(self, challenge: str) -> Grades:
+        """Each person's grade, for the challenge's organiser and administrators."""
+        return cast("Grades", self._read(f"/v1/challenges/{challenge}/grades").json())
+
+    def grades_csv(self, challenge: str) -> str:
+        """The grades as CSV."""
+        return self._read(f"/v1/challenges/{challenge}/grades", params={"format": "csv"}, headers={"Accept": "text/csv"}).text
+
+    def code_of_all(self, challenge: str, into: BinaryIO, progress: Progress | None = None) -> None:
+        """Download everything that was handed in, a zip archive."""
+        self.download(f"/v1/challenges/{challenge}/grades/code", into, progress)
 
     def unscored_board(self, challenge: str, board: str, asked: Mapping[str, str] | None = None) -> UnscoredBoard:
         """The `new` or the `failed` submissions of a challenge, now or `at` a moment."""
