@@ -5,7 +5,7 @@ kept in tables.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from services.leaderboard.boards import Board, Row, rank
 from services.leaderboard.challenges import Challenge
+from services.leaderboard.ensembles import Ensemble, find_ensemble
 from services.leaderboard.submissions import submissions_on_boards
 from services.leaderboard.teams import team_names
 from shared.events import ChallengeCreated, Event, SubmissionUploaded, UserRegistered
@@ -30,6 +31,7 @@ class Grade:
     """One person in one challenge.
 
     Scores are of the official metric, of the submission that stands for the team in the competition; None where there is none.
+    `contributivity`: how much of the challenge's ensemble the team's submissions are, in percent; None before there is one.
     `n_submissions` counts what the team has handed in, whatever became of it.
     """
 
@@ -39,6 +41,7 @@ class Grade:
     public_score: float | None
     private_rank: int | None
     private_score: float | None
+    contributivity: int | None
     n_submissions: int
 
 
@@ -67,7 +70,11 @@ def grades_of(connection: Connection, challenge: Challenge) -> list[Grade]:
     members = connection.execute(_MEMBERS, {"challenge_id": challenge.challenge_id}).all()
     teams = team_names(connection, {row.team_id for row in members})
     persons = person_names(connection, {row.user_id for row in members})
-    counts = Counter(row.team_id for row in connection.execute(_SUBMISSIONS, {"challenge_id": challenge.challenge_id}))
+    submitted = {
+        row.submission_id: row.team_id for row in connection.execute(_SUBMISSIONS, {"challenge_id": challenge.challenge_id})
+    }
+    counts = Counter(submitted.values())
+    shares = _shares(find_ensemble(connection, challenge.challenge_id), submitted)
     public, private = (_places(connection, challenge, board) for board in (Board.COMPETITION, Board.PRIVATE_COMPETITION))
     official = challenge.problem.metrics[0].name
     grades = []
@@ -81,6 +88,7 @@ def grades_of(connection: Connection, challenge: Challenge) -> list[Grade]:
             public_score=shown.scores.get(official) if shown else None,
             private_rank=hidden.rank if hidden and private_score is not None else None,
             private_score=private_score,
+            contributivity=None if shares is None else round(100 * shares.get(row.team_id, 0.0)),
             n_submissions=counts[row.team_id],
         )
         grades.append(grade)
@@ -108,6 +116,17 @@ def handed_in(connection: Connection, challenge_id: str) -> list[HandedIn]:
     ]
     # Sorting keeps the order of the ledger among what one team handed in.
     return sorted(found, key=lambda each: (each.team.casefold(), str(each.team_id)))
+
+
+def _shares(ensemble: Ensemble | None, submitted: Mapping[UUID, UUID]) -> dict[UUID, float] | None:
+    """What each team's submissions are of the ensemble."""
+    if ensemble is None:
+        return None
+    shares: dict[UUID, float] = {}
+    for submission_id, share in ensemble.shares.items():
+        team_id = submitted[submission_id]
+        shares[team_id] = shares.get(team_id, 0.0) + share
+    return shares
 
 
 def _places(connection: Connection, challenge: Challenge, board: Board) -> dict[UUID, Row]:

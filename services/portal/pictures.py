@@ -31,6 +31,7 @@ from services.portal.rendering import score
 from services.portal.views import (
     BaggingPoint,
     Day,
+    EnsemblePoint,
     Metric,
     PlotData,
     ProgressPoint,
@@ -95,6 +96,17 @@ def bagging_picture(data: PlotData[BaggingPoint]) -> Picture | None:
         f"The score of the first folds, bagged, by their number: {_how_many(len(best), len(submissions), 'submissions')}."
     )
     return _of_lines(data.metric, x, y, lines, _Words("Bagging", description, "folds"))
+
+
+def ensemble_picture(data: PlotData[EnsemblePoint]) -> Picture | None:
+    """The ensemble's score against its members."""
+    if data.metric is None or len(data.points) < 2:  # noqa: PLR2004 - a line has two ends
+        return None
+    x, y = across([point.n_members for point in data.points]), upwards([point.score for point in data.points])
+    ends = [score(point.score, data.metric.precision) for point in (data.points[0], data.points[-1])]
+    words = f"The best submissions combined: {ends[0]} with one on each fold, {ends[1]} with up to {data.points[-1].n_members}."
+    lines = [Line(0, "ensemble", straight([(x(point.n_members), y(point.score)) for point in data.points]))]
+    return _of_lines(data.metric, x, y, lines, _Words("Ensemble", words, "members"))
 
 
 def submissions_picture(data: PlotData[Day]) -> Picture | None:
@@ -187,5 +199,6 @@ PICTURES: dict[str, tuple[type[Any], Callable[[Any], Picture | None]]] = {
     "progress": (PlotData[ProgressPoint], progress_picture),
     "training-times": (PlotData[TrainingTimePoint], training_times_picture),
     "bagging": (PlotData[BaggingPoint], bagging_picture),
+    "ensemble": (PlotData[EnsemblePoint], ensemble_picture),
     "submissions": (PlotData[Day], submissions_picture),
 }

@@ -262,6 +262,13 @@ class ProgressPoint(SubmissionPoint):
     submitted_at: AwareDatetime
 
 
+class EnsemblePoint(View):
+    """The score of the challenge's ensemble with at most so many members on each fold."""
+
+    n_members: int
+    score: float
+
+
 class BaggingPoint(SubmissionPoint):
     """The score of so many folds, bagged."""
 

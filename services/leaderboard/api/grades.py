@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection
 
+from services.leaderboard.api.answers import CSV, JSON, wants_csv
 from services.leaderboard.api.context import Context
 from services.leaderboard.challenges import Challenge, find_challenge
 from services.leaderboard.code_archive import zip_of
@@ -36,6 +37,7 @@ class PersonGrade(BaseModel):
     public_score: float | None
     private_rank: int | None
     private_score: float | None
+    contributivity: int | None
     n_submissions: int
 
 
@@ -69,11 +71,11 @@ def make_router(context: Context) -> APIRouter:
             found = [PersonGrade.model_validate(each) for each in grades_of(connection, challenge)]
         if not sees_private_scores(viewer, challenge.phase):
             found = [each.model_copy(update={"private_rank": None, "private_score": None}) for each in found]
-        if wanted == "csv" or (wanted is None and request.headers.get("accept", "").startswith("text/csv")):
+        if wants_csv(request, wanted):
             lines = [list(each.model_dump().values()) for each in found]
-            return Response(csv_of(list(PersonGrade.model_fields), lines), media_type="text/csv; charset=utf-8", headers=PRIVATE)
+            return Response(csv_of(list(PersonGrade.model_fields), lines), media_type=CSV, headers=PRIVATE)
         page = Grades(challenge=challenge_id, metric=challenge.problem.metrics[0], grades=found)
-        return Response(page.model_dump_json(), media_type="application/json", headers=PRIVATE)
+        return Response(page.model_dump_json(), media_type=JSON, headers=PRIVATE)
 
     @router.get("/v1/challenges/{challenge_id}/grades/code", response_class=StreamingResponse)
     def code(challenge_id: str, viewer: viewers) -> StreamingResponse:

@@ -11,12 +11,13 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import Connection
 
 from services.leaderboard import plots
-from services.leaderboard.api.answers import tagged
+from services.leaderboard.api.answers import CSV, JSON, tagged, wants_csv
 from services.leaderboard.api.boards import check_sees
 from services.leaderboard.api.context import Context
 from services.leaderboard.boards import Board
 from services.leaderboard.challenges import Challenge, find_challenge
 from services.leaderboard.csv_text import csv_of
+from services.leaderboard.ensembles import Ensemble, find_ensemble
 from services.leaderboard.moments import Moment, moment_for
 from services.leaderboard.submissions import Submission, submission_times, submissions_on_boards
 from shared.events import Metric
@@ -33,6 +34,7 @@ class Plot(StrEnum):
     SUBMISSIONS = "submissions"
     BAGGING = "bagging"
     PROGRESS = "progress"
+    ENSEMBLE = "ensemble"
 
 
 class AskedPlot(BaseModel):
@@ -87,7 +89,14 @@ class Day(BaseModel):
     submissions: int
 
 
-Points = list[ScorePoint] | list[TrainingTimePoint] | list[ProgressPoint] | list[BaggingPoint] | list[Day]
+class EnsemblePoint(BaseModel):
+    """The score of the challenge's ensemble with at most `n_members` members on each fold."""
+
+    n_members: int
+    score: float
+
+
+Points = list[ScorePoint] | list[TrainingTimePoint] | list[ProgressPoint] | list[BaggingPoint] | list[EnsemblePoint] | list[Day]
 
 
 class PlotPage(BaseModel):
@@ -115,7 +124,7 @@ def make_router(context: Context) -> APIRouter:
 
         `scores`: against time, with the front of the best so far. `training-times`: against seconds of training, with the front of
         what nothing faster equals. `progress`: each team's best so far. `bagging`: against the number of folds that are bagged.
-        `submissions`: how many a day.
+        `submissions`: how many a day. `ensemble`: the official metric of the ensemble, against its members.
         """
         with context.engine.connect() as connection:
             challenge = find_challenge(connection, challenge_id)
@@ -123,10 +132,9 @@ def make_router(context: Context) -> APIRouter:
             if asked.split == "test":
                 check_sees(viewer, Board.PRIVATE, challenge.phase_at(moment.recorded_at) if moment else challenge.phase)
             page = read_plot(connection, challenge, kind, asked, moment)
-        wants_csv = request.headers.get("accept", "").startswith("text/csv")
-        if asked.format == "csv" or (asked.format is None and wants_csv):
-            return tagged(request, _as_csv(page), "text/csv; charset=utf-8")
-        return tagged(request, page.model_dump_json(), "application/json")
+        if wants_csv(request, asked.format):
+            return tagged(request, _as_csv(page), CSV)
+        return tagged(request, page.model_dump_json(), JSON)
 
     return router
 
@@ -140,10 +148,27 @@ def read_plot(
         days = [Day(day=day, submissions=count) for day, count in plots.a_day(times)]
         return PlotPage(challenge=challenge.challenge_id, kind=kind, metric=None, split=None, points=days)
     metric = _metric(challenge, asked.metric)
+    if kind is Plot.ENSEMBLE:
+        points = _ensemble_points(
+            find_ensemble(connection, challenge.challenge_id, moment.position if moment else None), asked.split
+        )
+        official = challenge.problem.metrics[0]
+        return PlotPage(challenge=challenge.challenge_id, kind=kind, metric=official, split=asked.split, points=points)
     standing = submissions_on_boards(connection, challenge.challenge_id, moment.position if moment else None)
     shown = [each for each in standing if asked.team is None or each.team == asked.team]
-    points = _points(kind, shown, challenge, metric, asked.split)
-    return PlotPage(challenge=challenge.challenge_id, kind=kind, metric=metric, split=asked.split, points=points)
+    return PlotPage(
+        challenge=challenge.challenge_id,
+        kind=kind,
+        metric=metric,
+        split=asked.split,
+        points=_points(kind, shown, challenge, metric, asked.split),
+    )
+
+
+def _ensemble_points(ensemble: Ensemble | None, split: RankedSplit) -> list[EnsemblePoint]:
+    curve = ensemble.event.curve if ensemble else ()
+    scores = ((each.n_members, getattr(each, split)) for each in curve)
+    return [EnsemblePoint(n_members=n_members, score=score) for n_members, score in scores if score is not None]
 
 
 def _points(kind: Plot, shown: Sequence[Submission], challenge: Challenge, metric: Metric, split: RankedSplit) -> Points:
@@ -194,6 +219,7 @@ _POINTS: dict[Plot, type[BaseModel]] = {
     Plot.SUBMISSIONS: Day,
     Plot.BAGGING: BaggingPoint,
     Plot.PROGRESS: ProgressPoint,
+    Plot.ENSEMBLE: EnsemblePoint,
 }
 
 

@@ -46,6 +46,7 @@ def taught(history: History) -> tuple[Account, Account]:
     best, failed = history.person(), history.person()
     history.scored(best, 0.5, CANARY)
     history.scored(best, 0.25, 0.125)
+    history.combine([0, 1], [0])
     failing = history.submitted(failed)
     history.release(slots=100)
     history.report(history.failed_report(failing))
@@ -70,6 +71,7 @@ async def test_the_organiser_sees_each_persons_grade_and_no_private_score_before
         "public_score": 0.5,
         "private_rank": None,
         "private_score": None,
+        "contributivity": 100,
         "n_submissions": 2,
     }
     assert (shown[failed.name]["rank"], shown[failed.name]["n_submissions"]) == (None, 1)

@@ -25,6 +25,7 @@ def teams(history: History) -> tuple[Account, Account]:
     history.scored(second, 0.4, CANARY)
     history.scored(first, 0.6, CANARY)
     history.submitted(second)
+    history.combine([0, 2], [0], test=CANARY)
     history.catch_up()
     return first, second
 
@@ -60,6 +61,16 @@ async def test_the_other_plots_have_their_own_columns(client: httpx.AsyncClient,
     assert sum(day["submissions"] for day in own) == 2
 
 
+async def test_the_ensembles_plot_is_its_score_against_its_members(
+    client: httpx.AsyncClient, teams: tuple[Account, Account]
+) -> None:
+    assert teams
+    page = (await client.get(f"{PLOTS}/ensemble")).json()
+    assert page["points"] == [{"n_members": 2, "score": 0.9}]
+    assert page["metric"]["name"] == "acc"
+    assert (await client.get(f"{PLOTS}/ensemble", params={"split": "test"})).status_code == 403
+
+
 async def test_every_plot_is_csv_too_and_is_sent_again_only_when_it_changed(
     client: httpx.AsyncClient, teams: tuple[Account, Account]
 ) -> None:
@@ -71,6 +82,9 @@ async def test_every_plot_is_csv_too_and_is_sent_again_only_when_it_changed(
         assert lines
         again = await client.get(f"{PLOTS}/{kind}", params={"format": "csv"}, headers={"If-None-Match": answer.headers["etag"]})
         assert again.status_code == 304
+        if kind is Plot.ENSEMBLE:
+            # It is everybody's.
+            continue
         nobody = await client.get(f"{PLOTS}/{kind}", params={"format": "csv", "team": "nobody"})
         assert nobody.text.strip() == ",".join(header)
 

@@ -32,6 +32,7 @@ def points(n: int, name: str = "a") -> dict[str, list[dict[str, Any]]]:
         "progress": [{**each, "submitted_at": START + timedelta(hours=number)} for number, each in enumerate(numbered)],
         "training-times": [{**each, "train_time_s": number, "on_front": number == 0} for number, each in enumerate(numbered)],
         "bagging": [{**each, "n_folds": 1 + number // 12} for number, each in enumerate(numbered)],
+        "ensemble": [{"n_members": number + 1, "score": number / 10} for number in range(n)],
         "submissions": [{"day": date(2026, 11, 1) + timedelta(days=number), "submissions": number} for number in range(n)],
     }
 
@@ -62,7 +63,7 @@ def test_a_picture_is_well_formed_says_what_is_to_be_seen_and_stays_inside(kind:
 @pytest.mark.parametrize("kind", PICTURES)
 def test_where_there_is_nothing_to_see_there_is_no_picture_and_one_point_is_something(kind: str) -> None:
     assert picture(kind, []) is None
-    assert (picture(kind, points(1)[kind]) is None) is (kind == "bagging"), "one fold makes no curve"
+    assert (picture(kind, points(1)[kind]) is None) is (kind in {"bagging", "ensemble"}), "one fold or member makes no curve"
 
 
 @pytest.mark.parametrize("kind", ["progress", "bagging"])

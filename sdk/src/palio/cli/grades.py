@@ -77,7 +77,7 @@ def _table(found: Grades) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for heading in ("name", "team"):
         table.add_column(heading)
-    for heading in ("rank", "public", "private rank", "private", "submissions"):
+    for heading in ("rank", "public", "private rank", "private", "contributivity", "submissions"):
         table.add_column(heading, justify="right")
     for grade in found["grades"]:
         cells = (
@@ -87,6 +87,7 @@ def _table(found: Grades) -> Table:
             number(grade["public_score"], metric["precision"]),
             str(grade["private_rank"] or "-"),
             number(grade["private_score"], metric["precision"]),
+            "-" if grade["contributivity"] is None else f"{grade['contributivity']} %",
             str(grade["n_submissions"]),
         )
         table.add_row(*(plain(cell) for cell in cells))

@@ -299,6 +299,8 @@ class Grade(TypedDict):
     public_score: float | None
     private_rank: int | None
     private_score: float | None
+    #: Percent of the challenge's ensemble; None before there is one.
+    contributivity: int | None
     n_submissions: int
 
 
