@@ -19,7 +19,7 @@ from typing import Callable
 
 from palio.client import Client
 from palio.client.answers import Environment
-from palio.trial_process import python_in
+from palio.kit_process import python_in
 
 #: In `.venv`, says that it is ours and which lock it holds; there before anything else, so that a broken-off one is known.
 MARK = "palio-environment.json"

@@ -44,11 +44,18 @@ class Problem:
     workflow: Any
     #: The first is the official one.
     score_types: tuple[Any, ...]
+    #: Which of the kit's data sets, where it has several: handed on to `get_train_data` and `get_test_data`.
+    data_label: str | None = None
 
     @property
     def element_files(self) -> tuple[str, ...]:
         """The names of a submission's files."""
         return tuple(element_file(name) for name in self.workflow.element_names)
+
+    @property
+    def takes_trained_model(self) -> bool:
+        """Whether `train_submission` wants an earlier model, to train that further."""
+        return _takes(self.workflow.train_submission, "prev_trained_model")
 
     @property
     def takes_fold(self) -> bool:
@@ -65,7 +72,7 @@ class Problem:
 
     def folds(self, X: Any, y: Any) -> list[tuple[Indices, Indices]]:
         """The row numbers for training and for validation of each fold; raises KitError if there are none."""
-        with _explained("get_cv(X, y) of problem.py failed"):
+        with kit_fault("get_cv(X, y) of problem.py failed"):
             folds = [(np.asarray(train), np.asarray(valid)) for train, valid in self.module.get_cv(X, y)]
         if not folds:
             raise KitError("get_cv(X, y) of problem.py returned no folds; it must yield at least one (train_is, valid_is).")
@@ -73,8 +80,15 @@ class Problem:
 
     def _data(self, member: str, *, required: bool) -> tuple[Any, Any]:
         hint = "" if (self.folder / "data").is_dir() else _missing_data(self.folder)
-        with _explained(f"{member}(path) of problem.py failed{hint}"):
-            data = getattr(self.module, member)(path=str(self.folder))
+        function, more = getattr(self.module, member), {}
+        if self.data_label is not None:
+            more["data_label"] = self.data_label
+            if not _takes(function, "data_label"):
+                raise KitError(
+                    f"The kit has one data set only: {member} of problem.py takes no data_label. Leave --data-label out."
+                )
+        with kit_fault(f"{member}(path) of problem.py failed{hint}"):
+            data = function(path=str(self.folder), **more)
         if not isinstance(data, tuple) or len(data) != 2:  # noqa: PLR2004 - X and y
             raise KitError(f"{member}(path) of problem.py must return a pair, X and y; it returned a {type(data).__name__}.")
         X, y = data
@@ -83,8 +97,8 @@ class Problem:
         return X, y
 
 
-def load(path: Folder = ".") -> Problem:
-    """Load the kit in this folder.
+def load(path: Folder = ".", data_label: str | None = None) -> Problem:
+    """Load the kit in this folder; `data_label` names one of its data sets, where it has several.
 
     Its `external_imports/` is put on `sys.path`, and stays there: the kit's code may import from it later. Each call runs
     `problem.py` anew. Raises KitError.
@@ -97,7 +111,7 @@ def load(path: Folder = ".") -> Problem:
     if importable.is_dir() and str(importable) not in sys.path:
         sys.path.append(str(importable))
         importlib.invalidate_caches()
-    with _explained("problem.py could not be imported"):
+    with kit_fault("problem.py could not be imported"):
         module = import_file(file, "problem")
     missing = [member for member in MEMBERS if not hasattr(module, member)]
     if missing:
@@ -109,7 +123,14 @@ def load(path: Folder = ".") -> Problem:
         Predictions=_callable(module, "Predictions"),
         workflow=_workflow(module.workflow),
         score_types=_score_types(module.score_types),
+        data_label=data_label,
     )
+
+
+def _takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function has a parameter of this name, or takes any."""
+    parameters = signature(function).parameters.values()
+    return any(each.name == name or each.kind is each.VAR_KEYWORD for each in parameters)
 
 
 def _callable(module: ModuleType, name: str) -> Callable[..., Any]:
@@ -149,7 +170,7 @@ def _missing_data(folder: Path) -> str:
 
 
 @contextmanager
-def _explained(what: str) -> Iterator[None]:
+def kit_fault(what: str) -> Iterator[None]:
     """Turn whatever the kit's code raises into a KitError that says where."""
     try:
         yield

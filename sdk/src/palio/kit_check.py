@@ -17,9 +17,9 @@ from typing import Any, Literal
 import numpy as np
 
 from palio import kit
+from palio.channel import own_channel
 from palio.kit import Indices, KitError, Problem
 from palio.kit_folder import STARTER
-from palio.trial import own_channel
 
 #: The share of rows that no fold validates, up to which nothing is said.
 _MOST_UNVALIDATED = 0.75

@@ -14,6 +14,10 @@ from palio.contract_errors import KitError
 
 STARTER = "starting_kit"
 MEMORY = ".palio.json"
+#: Stands for every submission.
+ALL = "ALL"
+#: In `submissions/` too: what blending them gives.
+OUTPUT = "training_output"
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,22 @@ def find_target(arguments: Sequence[str], kit: Path | None = None, submission: s
     options, which win. Without a kit it is the current folder; without a submission see `default_submission`. Raises
     KitError in words.
     """
+    folder, name = _meant(arguments, kit, submission)
+    return Target(folder.resolve(), find_submission(folder, name).resolve())
+
+
+def find_targets(arguments: Sequence[str], kit: Path | None = None, submission: str | None = None) -> list[Target]:
+    """As `find_target`, and every submission in `submissions/` for the name ALL."""
+    folder, name = _meant(arguments, kit, submission)
+    if name != ALL:
+        return [Target(folder.resolve(), find_submission(folder, name).resolve())]
+    names = submissions_of(folder)
+    if not names:
+        raise KitError(_no_submission(folder))
+    return [Target(folder.resolve(), (folder / "submissions" / each).resolve()) for each in names]
+
+
+def _meant(arguments: Sequence[str], kit: Path | None, submission: str | None) -> tuple[Path, str | None]:
     names = list(arguments)
     if kit is None and names and is_kit(Path(names[0])):
         kit = Path(names.pop(0))
@@ -74,7 +94,7 @@ def find_target(arguments: Sequence[str], kit: Path | None = None, submission: s
         raise KitError(f"{names[0]!r} is one name too many: give a kit's folder, a submission, or both.")
     if not is_kit(folder):
         raise KitError(_no_kit(folder, submission))
-    return Target(folder.resolve(), find_submission(folder, submission).resolve())
+    return folder, submission
 
 
 def find_submission(kit: Path, name: str | None) -> Path:
@@ -94,7 +114,7 @@ def default_submission(kit: Path) -> Path:
     if len(own) == 1:
         return kit / "submissions" / own[0]
     if not own:
-        raise KitError(f"{kit / 'submissions'} holds no submission. Make a folder there with the files of yours.")
+        raise KitError(_no_submission(kit))
     raise KitError(f"Which submission? submissions/ holds {_listed(names)}: name one.")
 
 
@@ -103,7 +123,8 @@ def submissions_of(kit: Path) -> list[str]:
     folder = kit / "submissions"
     if not folder.is_dir():
         return []
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__")))
+    names = (entry.name for entry in folder.iterdir() if entry.is_dir())
+    return sorted(name for name in names if not name.startswith((".", "__")) and name != OUTPUT)
 
 
 def read_elements(submission: Path, elements: Sequence[str]) -> dict[str, bytes]:
@@ -118,6 +139,10 @@ def _no_kit(folder: Path, submission: str | None) -> str:
     here = "This folder" if folder == Path.cwd() else str(folder)
     guess = f" Nor is {submission!r} a kit's folder." if submission else ""
     return f"{here} is no kit: it has no problem.py.{guess} Get one with `palio start CHALLENGE`, and name its folder."
+
+
+def _no_submission(kit: Path) -> str:
+    return f"{kit / 'submissions'} holds no submission. Make a folder there with the files of yours."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -19,10 +19,10 @@ from pathlib import Path, PurePosixPath
 from typing import Callable
 
 from palio.contract_errors import KitError
-from palio.kit_folder import STARTER, is_kit
+from palio.kit_folder import OUTPUT, STARTER, is_kit
 
 #: Never packed, wherever they lie; nor is anything hidden.
-LEFT_OUT = frozenset({"__pycache__", "training_output", "node_modules"})
+LEFT_OUT = frozenset({"__pycache__", OUTPUT, "node_modules"})
 PREPARE = "prepare_data.py"
 
 

@@ -70,9 +70,20 @@ def print_scores(console: Console, submission: Submission) -> None:
         return
     metrics = submission["metrics"]
     grids = [fold_grid(metrics, fold) for fold in scores["folds"]]
-    for grid in (*grids, mean_grid(metrics, scores["folds"]), bagged_grid(metrics, scores["bagged"])):
+    for grid in (*grids, mean_grid(metrics, scores["folds"]), scores_grid("Bagged", metrics, scores["bagged"])):
         console.print()
         console.print(grid.fitting(console))
+
+
+def print_retrained(
+    console: Console, metrics: Sequence[Metric], retrained: dict[str, PartScores], bagged: dict[str, PartScores]
+) -> None:
+    """Scores of a training on all training rows, and beside them those of the bag on the same test set."""
+    console.print()
+    console.print(scores_grid("Retrained on all training rows", metrics, retrained).fitting(console))
+    of_bag = {name: {"test": by_part.get("test")} for name, by_part in bagged.items()}
+    if any(by_part["test"] is not None for by_part in of_bag.values()):
+        console.print(scores_grid("The bag, to compare", metrics, of_bag).fitting(console))
 
 
 def fold_grid(metrics: Sequence[Metric], fold: Fold) -> Grid:
@@ -101,11 +112,11 @@ def mean_grid(metrics: Sequence[Metric], folds: Sequence[Fold]) -> Grid:
     return Grid(f"Mean of {len(folds)} folds", _headings(metrics, timed=timed), lines)
 
 
-def bagged_grid(metrics: Sequence[Metric], bagged: dict[str, PartScores]) -> Grid:
-    """The scores of the predictions bagged over all folds."""
-    shown = [part for part in PARTS if any(bagged[metric["name"]].get(part) is not None for metric in metrics)]
-    lines = {part: [number(bagged[metric["name"]].get(part), metric["precision"]) for metric in metrics] for part in shown}
-    return Grid("Bagged", _headings(metrics, timed=False), lines)
+def scores_grid(title: str, metrics: Sequence[Metric], scores: dict[str, PartScores]) -> Grid:
+    """Scores by metric, without times."""
+    shown = [part for part in PARTS if any(scores[metric["name"]].get(part) is not None for metric in metrics)]
+    lines = {part: [number(scores[metric["name"]].get(part), metric["precision"]) for metric in metrics] for part in shown}
+    return Grid(title, _headings(metrics, timed=False), lines)
 
 
 def number(value: float | None, precision: int) -> str:

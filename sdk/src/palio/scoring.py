@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from palio.kit import Indices
+from palio.kit import Indices, Problem
 
 #: Metric to part (`train`, `valid`, `test`) to score.
 Scores = dict[str, dict[str, float]]
@@ -39,6 +39,21 @@ def bag(predictions_class: Callable[..., Any], n_rows: int, predictions: Sequenc
         whole.set_valid_in_train(predicted, everything if rows is None else rows[fold])
         spread.append(whole)
     return type(spread[0]).combine(spread)
+
+
+#: The scores by metric of each bag, and the last bag, of the rows that any fold predicted.
+Bagged = tuple[list[dict[str, float]], Any]
+
+
+def bagged(problem: Problem, y: Any, predictions: Sequence[Any], rows: Sequence[Indices] | None, *, prefixes: bool) -> Bagged:
+    """The bag over all folds; with `prefixes` the bags over the first, the first two, … too. For the others see `bag`."""
+    make, scores, whole = problem.Predictions, [], None
+    for count in range(1 if prefixes else len(predictions), len(predictions) + 1):
+        whole = bag(make, len(y), predictions[:count], None if rows is None else rows[:count])
+        scores.append(score_bag(problem.score_types, make(y_true=y), whole))
+    if whole is not None:
+        whole.set_slice(whole.valid_indexes)
+    return scores, whole
 
 
 def score_bag(score_types: Sequence[Any], truth: Any, bagged: Any) -> dict[str, float]:

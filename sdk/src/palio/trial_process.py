@@ -1,23 +1,46 @@
-"""The outer side of `palio test`: starts `palio.trial` under the right Python, and gathers what it says.
+"""The outer side of `palio test`: has `palio.trial` run under the right Python, and gathers what it says.
 
 The result has the shape of the API's submissions, so that one table shows both.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Callable, cast
+from typing import Any, Callable, TypedDict, cast
 
 from palio.client.answers import Fold, Metric, PartScores, Scores, Submission
+from palio.fold_processes import FoldProcesses
 from palio.kit_folder import Target
+from palio.kit_process import kit_command
+from palio.trial_choices import Choices
+
+#: What the platform fixes for every run: one core for a fold, and the order of sets. The user's own variables win.
+FIXED = {
+    "PYTHONHASHSEED": "0",
+    **dict.fromkeys(
+        (
+            "OMP_NUM_THREADS",
+            "OPENBLAS_NUM_THREADS",
+            "MKL_NUM_THREADS",
+            "NUMEXPR_NUM_THREADS",
+            "VECLIB_MAXIMUM_THREADS",
+            "LOKY_MAX_CPU_COUNT",
+            "PYTHON_CPU_COUNT",
+        ),
+        "1",
+    ),
+}
+DEFAULT = Choices()
+
+
+class Retrained(TypedDict):
+    """Scores by metric, and seconds by part, of a training on all training rows."""
+
+    scores: dict[str, PartScores]
+    times: dict[str, float]
 
 
 @dataclass
@@ -30,6 +53,11 @@ class TrialResult:
     metrics: list[Metric] = field(default_factory=list)
     folds: list[Fold] = field(default_factory=list)
     bagged: dict[str, PartScores] | None = None
+    retrained: Retrained | None = None
+    #: What else there is to say.
+    notes: list[str] = field(default_factory=list)
+    #: The fold that failed, if it was one, from 0.
+    failed_fold: int | None = None
     outcome: str | None = None
     reason: str | None = None
     traceback: str | None = None
@@ -65,72 +93,55 @@ class TrialResult:
             self.title, self.n_folds, self.metrics = event["title"], event["n_folds"], event["metrics"]
         elif kind == "fold":
             self.folds.append(cast("Fold", event))
+            # With several processes they come as they are done.
+            self.folds.sort(key=lambda fold: fold["fold"])
         elif kind == "done":
             self.bagged = event["bagged"]
+        elif kind == "retrained":
+            self.retrained = cast("Retrained", event)
+        elif kind == "note":
+            self.notes.append(event["words"])
         elif kind == "failed":
             self.outcome, self.reason, self.traceback = event["outcome"], event["reason"], event["traceback"]
+            self.failed_fold = event.get("fold")
+        elif kind == "ended":
+            self.outcome, self.reason = "crashed", _death(event["code"])
+            self.failed_fold = event.get("fold")
 
     def _seconds(self, part: str) -> float | None:
         times = [fold["times"][part] for fold in self.folds if part in fold["times"]]
         return sum(times) if times else None
 
 
-def run_trial(target: Target, *, quick: bool = False, told: Callable[[TrialResult], None] = lambda _: None) -> TrialResult:
-    """Train and score a submission in the kit's environment; `told` is called after each fold.
+def run_trial(
+    target: Target,
+    choices: Choices = DEFAULT,
+    *,
+    at_once: int = 1,
+    told: Callable[[TrialResult], None] = lambda _: None,
+    head_start_s: float | None = None,
+) -> TrialResult:
+    """Train and score a submission in the kit's environment, up to `at_once` folds at the same time; `told` is called after each fold.
 
-    `quick` sets RAMP_TEST_MODE=1, by which kits take less data. A failure of the submission is in the result; nothing is
-    raised for it. An interruption ends the inner process too.
+    The numbers do not depend on `at_once`. A failure of the submission is in the result; nothing is raised for it. An interruption
+    ends all processes. For `head_start_s` see `FoldProcesses`.
     """
     result = TrialResult(target)
-    with started(target.kit, "trial", target.kit, target.submission, quick=quick) as process:
-        for event in events(process, last={"done", "failed"}):
+    variables = {**FIXED, **os.environ, **({"RAMP_TEST_MODE": "1"} if choices.quick else {})}
+    with tempfile.TemporaryDirectory(prefix="palio-") as kept:
+        command = kit_command(target.kit, "trial_main", target.kit, target.submission, kept, choices.to_json())
+        processes = FoldProcesses(command, variables, at_once, choices, head_start_s=head_start_s)
+        for event in processes.events():
             result.take(event)
             told(result)
-        code = process.wait()
-    if not result.succeeded and result.outcome is None:
-        result.outcome, result.reason = "crashed", _death(code)
     return result
 
 
-def environment_python(kit: Path) -> str:
-    """The Python of the kit's own environment, `.venv`, else the one that runs this."""
-    own = python_in(kit / ".venv")
-    return str(own) if own.exists() else sys.executable
-
-
-def python_in(environment: Path) -> Path:
-    """Where a virtual environment has its Python."""
-    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
-@contextmanager
-def started(kit: Path, module: str, *arguments: Path, quick: bool = False) -> Iterator[subprocess.Popen[bytes]]:
-    """A module of palio that runs in the kit's environment, with these arguments; ended when this side is interrupted."""
-    environment = {**os.environ, **({"RAMP_TEST_MODE": "1"} if quick else {})}
-    bootstrap = Path(__file__).with_name("bootstrap.py")
-    command = [environment_python(kit), str(bootstrap), module, *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
-    try:
-        yield process
-    finally:
-        # Reached with a running process only when this side was interrupted.
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def events(process: subprocess.Popen[bytes], last: set[str]) -> Iterator[dict[str, Any]]:
-    """What the process says, up to one of these last words: a child of the submission may hold the pipe open for longer."""
-    if process.stdout is None:
-        return
-    for line in process.stdout:
-        event = json.loads(line)
-        is_last = event["event"] in last
-        yield event
-        if is_last:
-            return
+def cores() -> int:
+    """How many folds can be trained at the same time: the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _death(code: int) -> str:

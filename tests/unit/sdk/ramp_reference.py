@@ -5,10 +5,12 @@ As a script it answers until its standard input ends: a line `[function, argumen
 
 from __future__ import annotations
 
+import io
 import json
 import runpy
 import sys
 import warnings
+from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Any
 
@@ -211,6 +213,14 @@ def trial(_: Any, kit: str, submission: str) -> dict[str, Any]:
         bagged[metric.name] = {"valid": float(valid[1][-1]), "test": float(tested[1][-1])}
     scores = [frame.drop(columns="time").to_dict() for _, _, frame in folds]
     return {"folds": scores, "bagged": bagged}
+
+
+def kept_output(_: Any, kit: str, submission: str) -> None:
+    """Do what `ramp-test --save-output --retrain --pickle` does."""
+    folders = {"ramp_kit_dir": kit, "ramp_data_dir": kit, "ramp_submission_dir": f"{kit}/submissions"}
+    testing = import_module("rampwf.utils.testing")
+    with redirect_stdout(io.StringIO()):
+        testing.assert_submission(**folders, submission=submission, is_pickle=True, save_output=True, retrain=True)
 
 
 def workflow_names(rw: Any) -> list[str]:

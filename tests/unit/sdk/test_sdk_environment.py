@@ -20,7 +20,7 @@ import palio
 from palio.client import Client
 from palio.client.answers import Environment
 from palio.environment import EnvironmentFailedError, find_python, make_environment
-from palio.trial_process import environment_python, python_in
+from palio.kit_process import environment_python, python_in
 
 HERE_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 WHEEL = "palio-9.9.9-py3-none-any.whl"

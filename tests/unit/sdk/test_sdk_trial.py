@@ -15,7 +15,8 @@ import pytest
 
 from palio import kit
 from palio.kit_folder import Target
-from palio.trial import SubmissionError, Trial
+from palio.submission_errors import SubmissionError
+from palio.trial import Trial
 from palio.trial_process import _death, run_trial
 
 GOOD = """
@@ -117,7 +118,7 @@ def test_a_failing_submission_ends_the_command_with_its_traceback(iris: Path) ->
     assert finished.returncode == 1
     found = json.loads(finished.stdout)
     assert (found["state"], found["outcome"], found["scores"]) == ("failed", "train_error", None)
-    assert "train_error: ValueError: too few flowers" in finished.stderr
+    assert "train_error in fold 1: ValueError: too few flowers" in finished.stderr
     assert f'File "{folder / "classifier.py"}", line 4, in fit' in finished.stderr
 
 

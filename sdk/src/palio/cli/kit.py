@@ -10,8 +10,10 @@ import click
 from palio.cli.session import json_option
 from palio.contract_errors import KitError
 from palio.kit_folder import STARTER, Target
+from palio.kit_process import events, started
 from palio.terminal import print_json, say
-from palio.trial_process import events, run_trial, started
+from palio.trial_choices import Choices
+from palio.trial_process import run_trial
 
 
 @click.group()
@@ -67,7 +69,7 @@ def _findings(path: Path) -> list[dict[str, Any]]:
 
 
 def _of_starter(path: Path) -> list[dict[str, Any]]:
-    result = run_trial(Target(path, path / "submissions" / STARTER), quick=True)
+    result = run_trial(Target(path, path / "submissions" / STARTER), Choices(quick=True))
     if result.succeeded:
         return []
     words = f"The starter fails, {result.outcome}: {result.reason}"

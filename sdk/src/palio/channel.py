@@ -1,0 +1,45 @@
+"""How a module that runs in a kit's environment tells the process that started it what happens: lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, Callable
+
+#: Takes one line for the outer side: the kind of event and its members.
+Say = Callable[..., None]
+#: Begins a line on standard error that says what the lines after it belong to: a character that nobody prints.
+MARK = b"\x1epalio "
+
+
+def own_channel() -> Say:
+    """Take standard output for ourselves, and send what anyone else prints to standard error."""
+    sys.stdout.flush()
+    channel = os.dup(1)
+    os.dup2(2, 1)
+
+    def say(event: str, **members: Any) -> None:
+        line = json.dumps({"event": event, **members}) + "\n"
+        os.write(channel, line.encode())
+
+    return say
+
+
+def event_of(line: bytes) -> dict[str, Any] | None:
+    """What `own_channel` said in a line; None if somebody else wrote it."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None
+
+
+def own_commands() -> Iterator[dict[str, Any]]:
+    """What comes as lines of JSON on standard input, which is ours from now on: whoever else reads it finds its end."""
+    commands = os.fdopen(os.dup(0), encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return map(json.loads, commands)
