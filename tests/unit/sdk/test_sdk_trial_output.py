@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -270,6 +273,25 @@ def test_a_damaged_table_is_named(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(KitError, match="Test the submission again"):
         output.bagged()
     assert read_table(tmp_path / "nothing.csv") is None
+
+
+def test_a_notebook_without_what_runs_it_says_what_to_install(kit: Path) -> None:
+    finished = _palio_test(kit, "--notebook")
+    assert finished.returncode == 1
+    assert "pip install nbclient ipykernel" in finished.stderr
+
+
+def test_a_kit_without_a_notebook_is_told_how_it_would_be_called(kit: Path) -> None:
+    (kit / "iris_starting_kit.ipynb").unlink()
+    finished = _palio_test(kit, "--notebook", "--json")
+    assert finished.returncode == 1
+    assert "It would be called iris_starting_kit.ipynb" in finished.stderr
+    assert json.loads(finished.stdout)["state"] == "scored"
+
+
+def _palio_test(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "palio", "test", *map(str, arguments), "--jobs", "1"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_nothing_is_left_of_a_model_that_cannot_be_read_again(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from palio.cli.session import json_option
 from palio.kit_folder import Target, find_targets
 from palio.local_board import Entry, LocalBoard
+from palio.notebook_process import run_notebook
 from palio.score_table import print_retrained, print_scores
 from palio.terminal import messages, plain, print_json, results, say
 from palio.training_output import TrainingOutput
@@ -35,6 +36,7 @@ from palio.trial_process import TrialResult, cores, run_trial
 )
 @click.option("--pickle", is_flag=True, help="Keep the trained models there.")
 @click.option("--partial-train", is_flag=True, help="Train the models further that --pickle has kept there.")
+@click.option("--notebook", is_flag=True, help="Also run the kit's notebook, from top to bottom.")
 @click.option(
     "--jobs",
     type=click.IntRange(1),
@@ -47,6 +49,7 @@ def test(
     kit: Path | None,
     submission: str | None,
     *,
+    notebook: bool,
     jobs: int | None,
     as_json: bool,
     **chosen: Any,
@@ -54,7 +57,7 @@ def test(
     """Train and score a submission here, by cross-validation on the kit's data; or ALL of them.
 
     Uses the kit's .venv if it has one. What the submission prints goes to standard error. The exit code is 1 if a
-    submission fails.
+    submission fails, or the notebook.
 
     Numbers do not depend on --jobs: every fold begins with a fresh copy of the data, the platform's seeds, and one core
     (set OMP_NUM_THREADS for more). With --jobs 1 a submission may stop in a debugger.
@@ -73,7 +76,11 @@ def test(
         print_json(_as_json(tried, alone=len(targets) == 1))
     elif len(tried) > 1:
         _print_board(tried)
-    if any(not result.succeeded for result in tried):
+    failed = any(not result.succeeded for result in tried)
+    if notebook:
+        say(f"Running the notebook of {targets[0].kit}")
+        failed = not run_notebook(targets[0].kit) or failed
+    if failed:
         raise click.exceptions.Exit(1)
 
 
