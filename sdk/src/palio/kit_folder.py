@@ -69,32 +69,37 @@ def find_target(arguments: Sequence[str], kit: Path | None = None, submission: s
     KitError in words.
     """
     folder, name = _meant(arguments, kit, submission)
-    return Target(folder.resolve(), find_submission(folder, name).resolve())
+    return Target(folder, find_submission(folder, name).resolve())
 
 
 def find_targets(arguments: Sequence[str], kit: Path | None = None, submission: str | None = None) -> list[Target]:
     """As `find_target`, and every submission in `submissions/` for the name ALL."""
     folder, name = _meant(arguments, kit, submission)
     if name != ALL:
-        return [Target(folder.resolve(), find_submission(folder, name).resolve())]
+        return [Target(folder, find_submission(folder, name).resolve())]
     names = submissions_of(folder)
     if not names:
         raise KitError(_no_submission(folder))
-    return [Target(folder.resolve(), (folder / "submissions" / each).resolve()) for each in names]
+    return [Target(folder, (folder / "submissions" / each).resolve()) for each in names]
 
 
 def _meant(arguments: Sequence[str], kit: Path | None, submission: str | None) -> tuple[Path, str | None]:
     names = list(arguments)
     if kit is None and names and is_kit(Path(names[0])):
         kit = Path(names.pop(0))
-    folder = Path.cwd() if kit is None else kit
     if submission is None and names:
         submission = names.pop(0)
     if names:
         raise KitError(f"{names[0]!r} is one name too many: give a kit's folder, a submission, or both.")
+    return find_kit(kit, submission), submission
+
+
+def find_kit(kit: Path | None, submission: str | None = None) -> Path:
+    """The folder of the kit that a command means, resolved: the one named, else the current one. Raises KitError if that is none."""
+    folder = Path.cwd() if kit is None else kit
     if not is_kit(folder):
         raise KitError(_no_kit(folder, submission))
-    return folder, submission
+    return folder.resolve()
 
 
 def find_submission(kit: Path, name: str | None) -> Path:

@@ -114,8 +114,10 @@ class LocalBoard:
         """A line for each submission."""
         table = Table(title=plain(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
         times = [f"{step} (s)" for step in self._steps_of_times()]
-        for number_of_column, heading in enumerate([*self.headings(), *times]):
-            table.add_column(plain(heading), justify="right" if number_of_column else "left", overflow="fold")
+        name, *others = [*self.headings(), *times]
+        table.add_column(plain(name), no_wrap=True)
+        for heading in others:
+            table.add_column(plain(heading), justify="right", overflow="fold")
         for entry in self.ranked():
             scores = [self._cell(entry, step, metric) for metric in self.metrics for step in self._steps_of_scores()]
             seconds = [number(_sum(entry.over_folds(step, TIME)), TIME_PRECISION) for step in self._steps_of_times()]

@@ -23,6 +23,7 @@ import numpy as np
 from palio import scoring
 from palio.channel import Say
 from palio.kit import Indices, KitError, Problem, kit_fault
+from palio.kit_description import description
 from palio.saved_predictions import pickler, save_submission
 from palio.submission_errors import SubmissionError, explained
 from palio.training_output import TrainingOutput
@@ -198,16 +199,3 @@ class Trial:
         except (Exception, SystemExit) as error:
             raise explained(error, outcome, self.submission) from error
         return result, time.perf_counter() - start
-
-
-def description(problem: Problem, n_folds: int) -> dict[str, Any]:
-    """What the outer side must know of a kit before the first fold."""
-    return {
-        "title": problem.title,
-        "n_folds": n_folds,
-        "elements": list(problem.element_files),
-        "metrics": [
-            {"name": metric.name, "precision": metric.precision, "is_lower_the_better": metric.is_lower_the_better}
-            for metric in problem.score_types
-        ],
-    }

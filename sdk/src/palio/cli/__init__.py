@@ -23,6 +23,7 @@ COMMANDS = {
     "join": "palio.cli.start:join",
     "start": "palio.cli.start:start",
     "test": "palio.cli.trial:test",
+    "show": "palio.cli.show:show",
     "submit": "palio.cli.submission:submit",
     "status": "palio.cli.submission:status",
     "logs": "palio.cli.submission:logs",

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from palio.cli.session import json_option
 from palio.kit_folder import Target, find_targets
-from palio.local_board import Entry, LocalBoard
+from palio.local_board import STEPS, Entry, LocalBoard
 from palio.notebook_process import run_notebook
 from palio.score_table import print_retrained, print_scores
 from palio.terminal import messages, plain, print_json, results, say
@@ -136,7 +136,7 @@ def _print_board(tried: Sequence[TrialResult]) -> None:
     if scored:
         entries = [Entry.of_trial(result) for result in scored]
         results().print()
-        results().print(LocalBoard(entries, scored[0].metrics, ("valid", "test")).table("All submissions, bagged"))
+        results().print(LocalBoard(entries, scored[0].metrics, STEPS).table("All submissions, bagged"))
     for result in tried:
         if not result.succeeded:
             say(f"{result.target.submission.name} failed, {result.outcome}: {result.reason}", "bold red")
