@@ -62,10 +62,10 @@ def _of_distributions(name: str, metric: Any, y_true: Array) -> BatchedMetric | 
         score = _OF_LABELS[name](np.bincount(classes, minlength=y_true.shape[1]), metric)
         return score and _labels(score, classes, y_true.shape[1])
     if name in _OF_SECOND_CLASS:
-        return BatchedMetric(lambda y_pred: as_distributions(y_pred)[:, 1], _OF_SECOND_CLASS[name](classes))
+        return BatchedMetric(lambda y_pred: _one_class(y_pred, slice(None), 1), _OF_SECOND_CLASS[name](classes))
     if name == "NegativeLogLikelihood" and (np.count_nonzero(y_true, axis=1) == 1).all():
         rows = np.arange(len(classes))
-        return BatchedMetric(lambda y_pred: as_distributions(y_pred)[rows, classes], _negative_log_likelihood)
+        return BatchedMetric(lambda y_pred: _one_class(y_pred, rows, classes), _negative_log_likelihood)
     return None
 
 
@@ -74,6 +74,23 @@ def as_distributions(y_pred: Array) -> Array:
     positive = np.clip(_as_numbers(y_pred), _CLIP, 1 - _CLIP)
     distributions: Array = positive / positive.sum(axis=1, keepdims=True)
     return distributions
+
+
+# The same, quicker, for what needs less of it: the sums are added up in another order, which is in the last digit.
+
+
+def _one_class(y_pred: Array, rows: Any, classes: Any) -> Array:
+    """The probability of one class of each row, as they are averaged: (n_rows,)."""
+    positive = np.clip(_as_numbers(y_pred), _CLIP, 1 - _CLIP)
+    return np.asarray(positive[rows, classes] / np.einsum("ij->i", positive))
+
+
+def _by_class(y_pred: Array, order: Array) -> Array:
+    """Distributions with classes before rows, which stand in this order: (n_classes, n_rows)."""
+    positive = np.take(_as_numbers(y_pred).T, order, axis=1)
+    np.clip(positive, _CLIP, 1 - _CLIP, out=positive)
+    positive /= positive.sum(axis=0)
+    return positive
 
 
 def _as_numbers(y_pred: Array) -> Array:
@@ -110,7 +127,7 @@ def _labels(score: Callable[[Array], Scores], classes: Array, n_classes: int) ->
         return right
 
     return BatchedMetric(
-        reduce=lambda y_pred: np.ascontiguousarray(as_distributions(y_pred)[order].T),
+        reduce=lambda y_pred: _by_class(y_pred, order),
         score=lambda sums: score(n_right(sums)),
         is_scale_free=True,
     )
