@@ -30,9 +30,14 @@ def kit_command(kit: Path, module: str, *arguments: object) -> list[str]:
 
 
 @contextmanager
-def started(kit: Path, module: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A module of palio that runs in the kit's environment, with these arguments; ended when this side is interrupted."""
-    process = subprocess.Popen(kit_command(kit, module, *arguments), stdout=subprocess.PIPE)
+def started(
+    kit: Path, module: str, *arguments: object, variables: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A module of palio that runs in the kit's environment, with these arguments; ended when this side is interrupted.
+
+    `variables` are all of its environment's; None: the same as here.
+    """
+    process = subprocess.Popen(kit_command(kit, module, *arguments), stdout=subprocess.PIPE, env=variables)
     try:
         yield process
     finally:

@@ -223,6 +223,14 @@ def kept_output(_: Any, kit: str, submission: str) -> None:
         testing.assert_submission(**folders, submission=submission, is_pickle=True, save_output=True, retrain=True)
 
 
+def blended_output(_: Any, kit: str, submissions: list[str], metric: int) -> None:
+    """Do what `ramp-blend --save-output` does; `metric` is the place of the one that picks."""
+    folders = {"ramp_kit_dir": kit, "ramp_data_dir": kit, "ramp_submission_dir": f"{kit}/submissions"}
+    testing = import_module("rampwf.utils.testing")
+    with redirect_stdout(io.StringIO()):
+        testing.blend_submissions(submissions, **folders, save_output=True, score_type_index=metric)
+
+
 def workflow_names(rw: Any) -> list[str]:
     """The workflows that the library offers."""
     return list(rw.workflows.__all__)

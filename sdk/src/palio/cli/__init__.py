@@ -24,6 +24,7 @@ COMMANDS = {
     "start": "palio.cli.start:start",
     "test": "palio.cli.trial:test",
     "show": "palio.cli.show:show",
+    "blend": "palio.cli.blend:blend",
     "submit": "palio.cli.submission:submit",
     "status": "palio.cli.submission:status",
     "logs": "palio.cli.submission:logs",
