@@ -6,17 +6,16 @@ private board, since that is what it chose by.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
 from uuid import UUID
 
-from services.leaderboard.spread import within_noise
 from services.leaderboard.submissions import Submission
 from shared.events import Metric
-from shared.final_scores import RankedSplit, ScoreKind, final_scores, fold_scores
+from shared.final_scores import RankedSplit, ScoreKind
 
 
 class Board(StrEnum):
@@ -67,7 +66,7 @@ def rank(submissions: Sequence[Submission], metrics: Sequence[Metric], board: Bo
         Row(
             rank=number,
             submission=each,
-            scores=final_scores(each.score, split, score_kind) if each.score else {},
+            scores=dict(each.figures.final(split, score_kind)),
             within_noise=mark,
             public_rank=public_rank.get(each.submission_id) if board is Board.PRIVATE_COMPETITION else None,
         )
@@ -76,9 +75,9 @@ def rank(submissions: Sequence[Submission], metrics: Sequence[Metric], board: Bo
 
 
 def _ordered(submissions: Sequence[Submission], official: Metric, split: RankedSplit, score_kind: ScoreKind) -> list[Submission]:
-    scored = [(each, final_scores(each.score, split, score_kind)) for each in submissions if each.score is not None]
+    scored = [(each, each.figures.final(split, score_kind)) for each in submissions if each.score is not None]
 
-    def place(entry: tuple[Submission, dict[str, float | None]]) -> tuple[bool, float, datetime, str]:
+    def place(entry: tuple[Submission, Mapping[str, float | None]]) -> tuple[bool, float, datetime, str]:
         submission, scores = entry
         return *_badness(scores.get(official.name), official), submission.submitted_at, str(submission.submission_id)
 
@@ -96,7 +95,7 @@ def _best_of_teams(ordered: Sequence[Submission]) -> list[Submission]:
 def _within_noise(above: Submission, below: Submission, official: Metric, split: RankedSplit) -> bool | None:
     if above.score is None or below.score is None:
         return None
-    return within_noise(*(fold_scores(each, official.name, split) for each in (above.score, below.score)))
+    return above.figures.within_noise_of(below.figures, official.name, split)
 
 
 def _badness(value: float | None, metric: Metric) -> tuple[bool, float]:

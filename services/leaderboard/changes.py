@@ -5,6 +5,7 @@ Any instance may have projected the event; PostgreSQL's NOTIFY reaches all of th
 
 import asyncio
 import select
+import time
 from collections.abc import AsyncIterator
 
 import psycopg2
@@ -27,7 +28,18 @@ class Changes:
         self._engine = engine
         self._projection = projection
         self._position = 0
+        self._looked_at_s = float("-inf")
         self._moved = asyncio.Condition()
+
+    @property
+    def position(self) -> int:
+        """Where the read models stood when they were looked at last. From any thread."""
+        return self._position
+
+    @property
+    def looked_at_s(self) -> float:
+        """When that was, by this host's steady clock."""
+        return self._looked_at_s
 
     async def run(self) -> None:
         """Listen until cancelled; a database that is away is waited for."""
@@ -66,11 +78,13 @@ class Changes:
             if raw is None:
                 return
             while True:
+                looked_at_s = time.monotonic()
                 position = await asyncio.to_thread(self._projection.position)
                 if position != self._position:
                     async with self._moved:
-                        self._position = position
+                        self._position, self._looked_at_s = position, looked_at_s
                         self._moved.notify_all()
+                self._looked_at_s = looked_at_s
                 await asyncio.to_thread(select.select, [raw], [], [], LOOK_S)
                 raw.poll()
                 raw.notifies.clear()

@@ -39,9 +39,12 @@ def moment_of(connection: Connection, at: str) -> Moment:
 
 
 def moment_for(connection: Connection, challenge: Challenge, at: str | None) -> Moment | None:
-    """What `at` means for a challenge; None for now. Raises `Problem` as `moment_of` does, and 404 before the challenge was there."""
-    if at is None:
-        return None
+    """What `at` means for a challenge; None for now. Raises as `moment_in` does."""
+    return None if at is None else moment_in(connection, challenge, at)
+
+
+def moment_in(connection: Connection, challenge: Challenge, at: str) -> Moment:
+    """What `at` means for a challenge. Raises `Problem` as `moment_of` does, and 404 before the challenge was there."""
     moment = moment_of(connection, at)
     if moment.position < challenge.created_at_position:
         detail = f"There was no challenge {challenge.challenge_id} at that moment."

@@ -3,11 +3,13 @@
 import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from services.leaderboard.figures import Figures
 from services.leaderboard.teams import team_names
 from shared.events import ScoreComputed
 
@@ -57,6 +59,13 @@ class Submission:
     peak_memory_bytes: int | None
     changed_at_position: int
 
+    @cached_property
+    def figures(self) -> Figures:
+        """What follows from its score. Raises `ValueError` if it has none."""
+        if self.score is None:
+            raise ValueError(f"submission {self.submission_id} stands on a board without a score")
+        return Figures(self.score)
+
 
 def find_submission(connection: Connection, submission_id: UUID) -> Submission | None:
     """A submission, or None."""
@@ -77,6 +86,23 @@ def submissions_on_boards(connection: Connection, challenge_id: str, position: i
         challenge_id=challenge_id,
         position=latest if position is None else position,
     )
+
+
+def boards_changed_since(connection: Connection, challenge_id: str, position: int) -> tuple[set[UUID], list[Submission]]:
+    """The submissions of a challenge that changed after a position, and those of them that stand on its boards now."""
+    changed = text("SELECT submission_id FROM submissions WHERE challenge_id = :challenge_id AND changed_at_position > :position")
+    ids = set(connection.execute(changed, {"challenge_id": challenge_id, "position": position}).scalars())
+    if not ids:
+        return ids, []
+    standing = "EXISTS (SELECT FROM board_rows b WHERE b.submission_id = s.submission_id AND b.to_position IS NULL)"
+    condition = f"s.submission_id = ANY(CAST(:ids AS uuid[])) AND {standing}"
+    return ids, _select(connection, condition, ids=[str(each) for each in ids])
+
+
+def read_tables(connection: Connection) -> tuple[int, int]:
+    """Which tables are in use (others, once the read model was made anew), and up to which position the ledger is in them."""
+    row = connection.execute(text("SELECT CAST('submissions'::regclass AS oid) AS tables, position FROM checkpoint")).one()
+    return int(row.tables), int(row.position)
 
 
 def submissions_in_states(connection: Connection, challenge_id: str, states: frozenset[str]) -> list[Submission]:

@@ -1,17 +1,19 @@
 """Boards as they are answered: rows, part of them, and as CSV."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Literal
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
 from services.leaderboard.boards import Board, Row
 from services.leaderboard.csv_text import csv_of
 from services.leaderboard.ensembles import Ensemble
-from services.leaderboard.spread import Spread, spread_of
-from shared.events import Metric, ScoreComputed
-from shared.final_scores import RankedSplit, ScoreKind, final_scores, fold_scores
+from services.leaderboard.figures import Figures
+from services.leaderboard.submissions import Submission
+from shared.events import Metric
+from shared.final_scores import RankedSplit, ScoreKind
 from shared.http import Problem
 
 #: What is said of a metric on the private boards.
@@ -100,45 +102,55 @@ class BoardPage(BaseModel):
     rows: list[PrivateBoardRow | BoardRow]
 
 
+#: Rows as they are shown, but for their place, by submission and whether private: kept where boards are made again and again.
+KnownRows = dict[tuple[UUID, bool], "PrivateBoardRow | BoardRow"]
+
+
 def board_row(
-    row: Row, board: Board, names: Sequence[str], score_kind: ScoreKind, ensemble: Ensemble | None
+    row: Row, board: Board, names: Sequence[str], score_kind: ScoreKind, ensemble: Ensemble | None, known: KnownRows
 ) -> PrivateBoardRow | BoardRow:
     """A row as the board shows it: of the metrics named, and of the test set only on the private boards."""
-    submission, score = row.submission, row.submission.score
-    if score is None:
-        raise ValueError(f"submission {submission.submission_id} stands on a board without a score")
-    valid = {name: spread_of(fold_scores(score, name, "valid")) for name in names}
-    shown = BoardRow(
-        rank=row.rank,
-        team=submission.team,
-        submission=submission.name,
-        submission_id=str(submission.submission_id),
-        scores=final_scores(score, "valid", score_kind),
-        standard_errors={name: spread.standard_error for name, spread in valid.items()},
-        within_noise=row.within_noise,
-        contributivity=None if ensemble is None else ensemble.percent_of(submission.submission_id),
-        train_time_s=submission.train_time_s,
-        valid_time_s=submission.valid_time_s,
-        peak_memory_bytes=submission.peak_memory_bytes,
-        submitted_at=submission.submitted_at,
-    )
-    if not board.is_private:
-        return shown
-    test = {name: spread_of(fold_scores(score, name, "test")) for name in names}
-    return PrivateBoardRow(
-        **shown.model_dump(),
-        test_scores=final_scores(score, "test", score_kind),
-        test_standard_errors={name: spread.standard_error for name, spread in test.items()},
-        valid=_over_folds(score, "valid", valid),
-        test=_over_folds(score, "test", test),
-        test_time_s=submission.test_time_s,
-        public_rank=row.public_rank,
-        move=None if row.public_rank is None else row.public_rank - row.rank,
-    )
+    key = row.submission.submission_id, board.is_private
+    if key not in known:
+        known[key] = _row(row.submission, names, score_kind, is_private=board.is_private)
+    contributivity = None if ensemble is None else ensemble.percent_of(row.submission.submission_id)
+    place: dict[str, object] = {"rank": row.rank, "within_noise": row.within_noise, "contributivity": contributivity}
+    if board.is_private:
+        place |= {"public_rank": row.public_rank, "move": None if row.public_rank is None else row.public_rank - row.rank}
+    return known[key].model_copy(update=place)
 
 
-def _over_folds(score: ScoreComputed, split: RankedSplit, spreads: Mapping[str, Spread]) -> dict[str, OverFolds]:
-    bags = final_scores(score, split, "bag")
+def _row(submission: Submission, names: Sequence[str], score_kind: ScoreKind, *, is_private: bool) -> PrivateBoardRow | BoardRow:
+    """Without a place."""
+    figures = submission.figures
+    shown = {
+        "rank": 0,
+        "team": submission.team,
+        "submission": submission.name,
+        "submission_id": str(submission.submission_id),
+        "scores": figures.final("valid", score_kind),
+        "standard_errors": {name: figures.spread(name, "valid").standard_error for name in names},
+        "within_noise": None,
+        "contributivity": None,
+        "train_time_s": submission.train_time_s,
+        "valid_time_s": submission.valid_time_s,
+        "peak_memory_bytes": submission.peak_memory_bytes,
+        "submitted_at": submission.submitted_at,
+    }
+    if not is_private:
+        return BoardRow.model_validate(shown)
+    test = {
+        "test_scores": figures.final("test", score_kind),
+        "test_standard_errors": {name: figures.spread(name, "test").standard_error for name in names},
+        "valid": _over_folds(figures, "valid", names),
+        "test": _over_folds(figures, "test", names),
+        "test_time_s": submission.test_time_s,
+    }
+    return PrivateBoardRow.model_validate({**shown, **test})
+
+
+def _over_folds(figures: Figures, split: RankedSplit, names: Sequence[str]) -> dict[str, OverFolds]:
+    bags, spreads = figures.final(split, "bag"), {name: figures.spread(name, split) for name in names}
     return {name: OverFolds(bag=bags.get(name), mean=spread.mean, std=spread.std) for name, spread in spreads.items()}
 
 

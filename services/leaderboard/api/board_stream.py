@@ -11,13 +11,14 @@ from fastapi.responses import StreamingResponse
 
 from services.leaderboard.api.board_changes import change_between, state_of
 from services.leaderboard.api.board_rows import BoardPage
-from services.leaderboard.api.boards import check_sees, read_board
+from services.leaderboard.api.boards import check_sees, page_of, read_board
 from services.leaderboard.api.context import Context, Message, event_stream
 from services.leaderboard.boards import Board
 from services.leaderboard.challenges import find_challenge
 from services.leaderboard.moments import Moment
 from shared.http import Problem
 from shared.http.identity import Credentials
+from shared.visibility import Viewer
 
 #: `<position>-<state>`: up to where the board that was sent is known, and what it showed.
 _EVENT_ID = re.compile(r"([0-9]{1,18})-([0-9a-f]{32})", re.ASCII)
@@ -43,7 +44,7 @@ def make_router(context: Context) -> APIRouter:
         then, or the whole board where that is not known. Private boards have their time, as everywhere; a stream ends with the right.
         """
         # Asked first, so that an unknown challenge is a 404 and not a stream that breaks.
-        await asyncio.to_thread(_page, context, challenge_id, board, credentials)
+        await asyncio.to_thread(_shown, context, challenge_id, board, credentials)
         return event_stream(follow_board(context, challenge_id, board, credentials, last_event_id))
 
     return router
@@ -59,31 +60,43 @@ async def follow_board(
         state = state_of(known) if known else ""
     async for _ in context.changes.follow():
         try:
-            page = await asyncio.to_thread(_page, context, challenge_id, board, credentials)
+            shown = await asyncio.to_thread(_shown, context, challenge_id, board, credentials)
         except Problem as problem:
             if problem.status in _ENDINGS:
                 return
             raise
-        now = state_of(page)
-        if now == state:
-            continue
-        change = change_between(known, page) if known else None
-        known, state = page, now
-        event_id = f"{page.position}-{now}"
-        if change is None:
-            yield Message("board", page.model_dump_json(), event_id)
-        else:
-            yield Message("change", change.model_dump_json(), event_id)
+        if shown.state != state:
+            yield shown.message_to(known, state)
+            known, state = shown.page, shown.state
 
 
-def _page(context: Context, challenge_id: str, board: Board, credentials: Credentials) -> BoardPage:
+class _Shown:
+    """A board as it stands, and what is sent to those who have it as it stood: worked out once, however many follow it."""
+
+    def __init__(self, page: BoardPage) -> None:
+        self.page = page
+        self.state = state_of(page)
+        self._messages: dict[str, Message] = {}
+
+    def message_to(self, known: BoardPage | None, state: str) -> Message:
+        """What makes the board that somebody knows, in this state, into this one."""
+        if state not in self._messages:
+            change = change_between(known, self.page) if known else None
+            name, data = ("board", self.page) if change is None else ("change", change)
+            self._messages[state] = Message(name, data.model_dump_json(), f"{self.page.position}-{self.state}")
+        return self._messages[state]
+
+
+def _shown(context: Context, challenge_id: str, board: Board, credentials: Credentials) -> _Shown:
     """The board now, for who asks now: a token may have been taken back since the stream began, and a challenge closed."""
-    viewer = context.viewer(credentials) if board.is_private else None
-    with context.engine.connect() as connection:
-        challenge = find_challenge(connection, challenge_id)
-        if viewer is not None:
-            check_sees(viewer, board, challenge.phase)
-        return read_board(connection, challenge, board)
+    viewer = context.viewer(credentials) if board.is_private else Viewer()
+    kept = context.boards.read(challenge_id)
+    check_sees(viewer, board, kept.phase)
+    page, key = page_of(kept, board), ("shown", board)
+    if key not in kept.made:
+        kept.made[key] = _Shown(page)
+    shown: _Shown = kept.made[key]
+    return shown
 
 
 def _page_of_then(context: Context, challenge_id: str, board: Board, event_id: str) -> BoardPage | None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
@@ -11,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 
 from services.leaderboard.changes import Changes
+from services.leaderboard.kept_boards import KeptBoards
 from services.leaderboard.live import Live
 from services.leaderboard.teams import teams_of
 from shared.artefacts import Store
@@ -46,6 +48,15 @@ class Context:
                 return Viewer(person.user_id, teams_of(connection, person.user_id), person.administrator)
 
         return dependency
+
+    async def looking(self, credentials: Credentials) -> Viewer:
+        """A dependency as `viewer`, which takes a thread only for who has a token."""
+        return Viewer() if credentials is None else await asyncio.to_thread(self.viewer, credentials)
+
+    @cached_property
+    def boards(self) -> KeptBoards:
+        """The boards in memory."""
+        return KeptBoards(self.engine, self.changes)
 
     async def wait_for_position(
         self,

@@ -1,6 +1,7 @@
 """How much scores depend on the fold."""
 
 import math
+from statistics import stdev
 
 import pytest
 from hypothesis import given
@@ -42,3 +43,13 @@ def test_what_is_better_on_one_fold_and_worse_on_another_is_noise() -> None:
 
 def test_runs_of_different_folds_are_not_compared() -> None:
     assert within_noise([0.9, 0.5], [0.8, 0.6, 0.7]) is None
+
+
+@given(st.floats(-1e9, 1e9), st.integers(2, 20))
+def test_equal_scores_have_no_deviation_whatever_their_mean_is_rounded_to(score: float, n_folds: int) -> None:
+    assert spread_of([score] * n_folds).std == 0
+
+
+@given(scores)
+def test_the_deviation_is_that_of_the_textbook(folds: list[float]) -> None:
+    assert spread_of(folds).std == pytest.approx(stdev(folds), rel=1e-12, abs=1e-15)
