@@ -44,13 +44,13 @@ def histories(n_events: int) -> Iterator[Row]:
     """So many events and a few: what came before, then submissions, many under way at a time."""
     teams = [(uuid4(), uuid4()) for _ in range(N_TEAMS)]
     for user, team in teams:
-        yield _row("UserRegistered", user_id=user)
-        yield _row("TeamCreated", team_id=team, members=[user])
-    yield _row("ProblemPublished", problem_id="large", version=1)
-    yield _row("ProblemPrepared", problem_id="large", version=1, n_folds=N_FOLDS)
-    yield _row("ChallengeCreated", challenge_id="large", problem_id="large", problem_version=1)
+        yield golden_row("UserRegistered", user_id=user)
+        yield golden_row("TeamCreated", team_id=team, members=[user])
+    yield golden_row("ProblemPublished", problem_id="large", version=1)
+    yield golden_row("ProblemPrepared", problem_id="large", version=1, n_folds=N_FOLDS)
+    yield golden_row("ChallengeCreated", challenge_id="large", problem_id="large", problem_version=1)
     for _, team in teams:
-        yield _row("JoinApproved", challenge_id="large", team_id=team)
+        yield golden_row("JoinApproved", challenge_id="large", team_id=team)
     per_submission = 6 + N_FOLDS
     for first in range(0, n_events // per_submission, N_AT_ONCE):
         side_by_side = [_submission(number, *teams[number % N_TEAMS]) for number in range(first, first + N_AT_ONCE)]
@@ -61,23 +61,24 @@ def _submission(number: int, user: UUID, team: UUID) -> Iterator[Row]:
     submission, run = uuid4(), uuid4()
     about = {"submission_id": submission, "run_id": run}
     of_challenge = {"challenge_id": "large"}
-    yield _row(
+    yield golden_row(
         "SubmissionUploaded", submission_id=submission, team_id=team, user_id=user, name=f"number {number}", **of_challenge
     )
-    yield _row("TrainingRequested", **about, **of_challenge, attempt=1, n_folds=N_FOLDS)
-    yield _row("TrainingStarted", **about, attempt=1, fold=None)
+    yield golden_row("TrainingRequested", **about, **of_challenge, attempt=1, n_folds=N_FOLDS)
+    yield golden_row("TrainingStarted", **about, attempt=1, fold=None)
     for fold in range(N_FOLDS):
-        yield _row("FoldTrained", **about, attempt=1, fold=fold)
-    yield _row("TrainingFinished", **about, attempt=1, outcome="trained")
-    yield _row("ScoreComputed", **about, **of_challenge, problem_version=1)
-    yield _row("MailSent", mail_id=uuid4(), user_id=user)
+        yield golden_row("FoldTrained", **about, attempt=1, fold=fold)
+    yield golden_row("TrainingFinished", **about, attempt=1, outcome="trained")
+    yield golden_row("ScoreComputed", **about, **of_challenge, problem_version=1)
+    yield golden_row("MailSent", mail_id=uuid4(), user_id=user)
 
 
 #: By type: the golden event's data, and the type itself.
 _GOLDENS: dict[str, tuple[dict[str, Any], type[Event]]] = {}
 
 
-def _row(name: str, /, **changes: object) -> Row:
+def golden_row(name: str, /, **changes: object) -> Row:
+    """The golden event of a type with these changes, to be appended."""
     if name not in _GOLDENS:
         _GOLDENS[name] = json.loads(golden(name).model_dump_json()), EVENT_TYPES[name]
     data, event_type = _GOLDENS[name]
@@ -91,11 +92,15 @@ def _text(value: object) -> object:
 
 def fill(owner: Engine, n_events: int) -> int:
     """Append histories; returns the number of events."""
+    return append_rows(owner, histories(n_events))
+
+
+def append_rows(owner: Engine, events: Iterator[Row]) -> int:
+    """Append events, many a transaction; returns how many."""
     with owner.begin() as connection:
         statement = "INSERT INTO ledger.appenders SELECT DISTINCT session_user, type FROM ledger.appenders ON CONFLICT DO NOTHING"
         connection.execute(text(statement))
     count = 0
-    events = histories(n_events)
     while rows := list(islice(events, BATCH)):
         with owner.begin() as connection:
             connection.execute(
