@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from palio.cli.session import json_option
 from palio.contract_errors import KitError
 from palio.kit_folder import STARTER, Target
 from palio.kit_process import events, started
+from palio.kit_template import FORMS, write_kit
+from palio.packing import PREPARE
 from palio.terminal import print_json, say
 from palio.trial_choices import Choices
 from palio.trial_process import run_trial
@@ -18,7 +22,30 @@ from palio.trial_process import run_trial
 
 @click.group()
 def kit() -> None:
-    """Kits: look over what you have written before you publish it. For organisers."""
+    """Kits: start one, and look over it before you publish it. For organisers."""
+
+
+@kit.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--workflow", type=click.Choice(list(FORMS)), default="classifier", show_default=True, help="What submissions are.")
+@click.option("--title", help="Of the problem. [default: made from the folder's name]")
+def new(path: Path, *, workflow: str, title: str | None) -> None:
+    """Start a kit in PATH, which must be new or empty: a small one that runs, to be changed piece by piece.
+
+    Its data are made up. The folder's name becomes the problem's id.
+
+    \b
+    Examples:
+      palio kit new rainfall
+      palio kit new rainfall --workflow feature-extractor-regressor --title "Rain in Siena"
+    """
+    folder = path.resolve()
+    for file in write_kit(folder, FORMS[workflow], title):
+        say(f"  {file}", "dim")
+    subprocess.run([sys.executable, PREPARE], cwd=folder, check=True)
+    say("  data/", "dim")
+    say(f"Try it: palio kit check {path}\n        palio test {path}")
+    say(f"Make it yours: {PREPARE} writes the data, problem.py says what is predicted and how it is scored.")
 
 
 @kit.command()
