@@ -161,7 +161,7 @@ def _command(*arguments: object) -> Result:
 def test_the_command_shows_who_contributes_and_what_all_score(kit: Path) -> None:
     result = _command(kit, "one_1", "one_2", "--metric", "nll", "--save-output")
     assert result.exit_code == 0, result.stderr
-    for words in ("Picked by nll", "one_1", "contributivity", "fold 2", "Combined, bagged", "Best of each fold, bagged"):
+    for words in ("Picked by nll", "one_1", "contributivity", "fold 2", "Combined", "Best of each fold"):
         assert words in result.stdout
     assert "one_0" not in result.stdout
     assert f"Kept in {kit / 'submissions' / 'training_output'}" in result.stderr

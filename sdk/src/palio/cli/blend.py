@@ -119,7 +119,7 @@ def _print(said: dict[str, Any]) -> None:
     results().print(plain(said["title"], "bold"))
     results().print()
     results().print(_members(said))
-    for title, kind in (("Combined, bagged", "combined"), ("Best of each fold, bagged", "foldwise_best")):
+    for title, kind in (("Combined", "combined"), ("Best of each fold", "foldwise_best")):
         results().print()
         results().print(scores_grid(title, said["metrics"], said[kind]).fitting(results()))
 
