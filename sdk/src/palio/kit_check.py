@@ -47,6 +47,7 @@ def findings(folder: Path) -> Iterator[Finding]:
         else:
             yield Finding("advice", "There is no test set (get_test_data returns None): the private board will have no scores.")
         yield from _folds(problem.folds(X, y), len(y))
+        yield from _same_folds(problem.folds(X, y), problem.folds(X, y))
         yield from _metrics(problem, y)
     except KitError as error:
         yield Finding("wrong", str(error) + (f"\n{error.detail.rstrip()}" if error.detail else ""))
@@ -119,6 +120,14 @@ def _folds(folds: list[tuple[Indices, Indices]], n_rows: int) -> Iterator[Findin
         yield Finding("advice", f"{share:.0%} of the training rows are validated by no fold, and count for no score.")
     if len(folds) == 1:
         yield Finding("advice", "get_cv makes one fold: nobody will know how much scores depend on it.")
+
+
+def _same_folds(folds: list[tuple[Indices, Indices]], again: list[tuple[Indices, Indices]]) -> Iterator[Finding]:
+    if len(folds) != len(again) or any(not np.array_equal(one, other) for pair in zip(folds, again) for one, other in zip(*pair)):
+        yield Finding(
+            "advice",
+            "get_cv makes other folds each time: give it a random_state, or nobody's scores here are those of the platform.",
+        )
 
 
 def _outside(rows: Indices, n_rows: int) -> int:

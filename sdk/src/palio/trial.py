@@ -13,7 +13,7 @@ import pickle
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Callable
@@ -65,10 +65,22 @@ class Trial:
         """Read the data and say what the kit is; the first process of a trial also clears what an earlier one wrote."""
         if self.choices.partial_train and not self.problem.takes_trained_model:
             raise KitError("The kit's workflow cannot train a model further: its train_submission takes no prev_trained_model.")
+        self.agree_on_folds(first=first)
         said = description(self.problem, len(self.data.folds))
         if first and self.choices.save_output:
             self.output.begin(said["n_folds"], said["metrics"])
         self.say("start", **said)
+
+    def agree_on_folds(self, *, first: bool) -> None:
+        """Take the folds that the first process has made: those of a kit may differ from call to call."""
+        if self.kept is None:
+            return
+        file = self.kept / "folds"
+        if first:
+            file.write_bytes(pickle.dumps(self.data.folds))
+        else:
+            folds = pickle.loads(file.read_bytes())  # noqa: S301 - written by this trial's first process
+            self.data = replace(self.data, folds=folds)
 
     def work(self, jobs: Iterable[Job]) -> Iterator[Job]:
         """Do these jobs one after another; yields each before it is begun. Raises KitError or SubmissionError."""

@@ -25,7 +25,11 @@ class TrialData:
 
     @classmethod
     def of(cls, problem: Problem) -> TrialData:
-        """Read a kit's data; raises KitError if they cannot be read."""
+        """Read a kit's data; raises KitError if they cannot be read.
+
+        With the seeds set, so that folds without a `random_state` are the same in every process, and again for a blend.
+        """
+        seed_generators()
         X, y = problem.train_data()
         return cls((X, y), problem.test_data(), problem.folds(X, y))
 

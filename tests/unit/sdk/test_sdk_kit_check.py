@@ -77,6 +77,11 @@ def test_what_participants_will_miss_is_advice(kit: Path, edit: Edit) -> None:
         assert words in told
 
 
+def test_folds_that_are_drawn_anew_each_time_are_advised_against(kit: Path, edit: Edit) -> None:
+    edit(", random_state=57", "")
+    assert [level for level, words in said(kit) if "give it a random_state" in words] == ["advice"]
+
+
 def test_data_that_are_missing_end_the_check_with_the_remedy(kit: Path) -> None:
     for each in (kit / "data").glob("*.csv"):
         each.unlink()

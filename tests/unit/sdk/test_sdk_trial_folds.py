@@ -39,6 +39,15 @@ class Classifier:
         X *= 100
         return found / found.sum(axis=1, keepdims=True)
 """
+#: Says of each row whether it was trained on it.
+BY_HEART = f"""{MEETING}
+class Classifier:
+    def fit(self, X, y):
+        meet()
+        self.rows = {{row.tobytes() for row in X}}
+    def predict_proba(self, X):
+        return np.array([[0.8, 0.1, 0.1] if row.tobytes() in self.rows else [0.1, 0.1, 0.8] for row in X])
+"""
 FAILING = f"""{MEETING}
 class Classifier:
     def fit(self, X, y):
@@ -95,6 +104,19 @@ def test_folds_at_the_same_time_give_the_numbers_of_one_after_another(
     assert said.count("the largest is") == 8
     for fold in ("fold 1 | ", "fold 2 | "):
         assert said.count(f"{fold}the largest is 7.") == 2
+
+
+def test_folds_that_a_kit_draws_anew_each_time_are_those_of_the_first_process(kit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = kit / "problem.py"
+    drawn = problem.read_text().replace("random_state=57", "random_state=int.from_bytes(os.urandom(3), 'big')")
+    seen = "class Seen(rw.score_types.BaseScoreType):\n    def __call__(self, y_true, y_pred):\n        return float((y_pred[:, 0] > 0.5).mean())"
+    problem.write_text(f"{drawn}\n\n{seen}\n\n\nscore_types = [Seen('seen')]\n")
+    result = _at_once(_written(kit, BY_HEART), monkeypatch)
+    assert result.bagged is not None, result
+    # Of other folds four in five rows would be known. One flower is twice in the table.
+    seen_of_bag = result.bagged["seen"]["valid"]
+    assert seen_of_bag is not None
+    assert seen_of_bag < 0.1
 
 
 def test_quick_folds_are_trained_by_one_process_whatever_may_be_started(kit: Path) -> None:
