@@ -83,7 +83,7 @@ def print_retrained(
     console.print(scores_grid("Retrained on all training rows", metrics, retrained).fitting(console))
     of_bag = {name: {"test": by_part.get("test")} for name, by_part in bagged.items()}
     if any(by_part["test"] is not None for by_part in of_bag.values()):
-        console.print(scores_grid("The bag, to compare", metrics, of_bag).fitting(console))
+        console.print(scores_grid("Bag of the folds", metrics, of_bag).fitting(console))
 
 
 def fold_grid(metrics: Sequence[Metric], fold: Fold) -> Grid:

@@ -43,6 +43,10 @@ def main(arguments: list[str]) -> int:
     except SubmissionError as error:
         say("failed", outcome=error.outcome, reason=str(error), traceback=error.trace, **job)
         return 1
+    except OSError as error:
+        # What the submission raises is its own error: this is a folder that cannot be written, or a full disk.
+        say("failed", outcome="system_error", reason=f"{error.filename}: {error.strerror}", traceback=None, **job)
+        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0

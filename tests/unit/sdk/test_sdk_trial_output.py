@@ -294,6 +294,15 @@ def _palio_test(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def test_a_folder_that_cannot_be_made_is_named(kit: Path) -> None:
+    (kit / "submissions" / "starting_kit" / "training_output").write_text("in the way")
+    finished = _palio_test(kit, "starting_kit", "--save-output")
+    assert finished.returncode == 1
+    assert "system_error" in finished.stderr
+    assert "training_output: File exists" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
 def test_nothing_is_left_of_a_model_that_cannot_be_read_again(tmp_path: Path) -> None:
     file = tmp_path / "trained_model.pkl"
     file.write_bytes(b"of an earlier trial")
