@@ -116,7 +116,12 @@ class Workbench:
 
 def open_stations(settings: CacheSettings, sandbox: Sandbox) -> StandbyStations:
     """Where sandboxes for kits come from, as a context: some kept ready, as many as the settings say, others started when needed."""
-    return StandbyStations(ColdStations(sandbox, settings.cache_dir / "work"), settings.standby_sandboxes)
+    return StandbyStations(cold_stations(settings, sandbox), settings.standby_sandboxes)
+
+
+def cold_stations(settings: CacheSettings, sandbox: Sandbox) -> ColdStations:
+    """Sandboxes for kits that are started when needed: for what is not in a hurry, or whose files change with every job."""
+    return ColdStations(sandbox, settings.cache_dir / "work")
 
 
 def open_sandbox(settings: SandboxSettings) -> Sandbox:

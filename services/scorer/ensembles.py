@@ -7,7 +7,7 @@ are told apart by the version of the ensemble's stream, and the later one's resu
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -137,35 +137,41 @@ class EnsembleMaker:
             prepared = find_prepared(connection, due.problem_id, due.problem_version)
         if prepared is None:
             raise LookupError(f"problem {due.problem_id} {due.problem_version} has scores and no preparation")
-        try:
-            with self._workbench.labels(prepared) as labels:
-                found = self._selected(due, labels)
-        except KitError as error:
-            detail = store_detail(self._store, f"{error.reason}\n\n{error.detail or ''}")
-            log.warning("ensemble_failed", challenge=due.challenge_id, detail_digest=detail)
-            return EnsembleFailed(
-                challenge_id=due.challenge_id,
-                problem_version=due.problem_version,
-                up_to_position=due.up_to_position,
-                reason=FAILED,
-                detail_digest=detail,
-            )
-        problems = "\n".join(found.scores.problems) if found.scores else ""
-        return computed(due, found, store_detail(self._store, problems or None))
-
-    def _selected(self, due: DueEnsemble, labels: LabelsOnHost) -> FoundEnsemble:
         runs = [each.run for each in due.candidates]
-        with self._members.holding(due.challenge_id, runs, labels.manifest) as folder:
-            return select_ensemble(
-                self._stations,
-                labels.environment,
-                labels.manifest,
-                labels.files,
-                folder,
-                SELECTION_CODE,
-                due.job,
-                self._limits,
-            )
+        with (
+            self._workbench.labels(prepared) as labels,
+            self._members.holding(due.challenge_id, runs, labels.manifest) as (folder, there),
+        ):
+            usable = replace(due, candidates=tuple(each for each in due.candidates if each.run.run_id in there))
+            try:
+                found = self._selected(usable, labels, folder)
+            except KitError as error:
+                return self._failed(due, error)
+        problems = "\n".join(found.scores.problems) if found.scores else ""
+        return computed(usable, found, store_detail(self._store, problems or None))
+
+    def _selected(self, due: DueEnsemble, labels: LabelsOnHost, folder: Path) -> FoundEnsemble:
+        return select_ensemble(
+            self._stations,
+            labels.environment,
+            labels.manifest,
+            labels.files,
+            folder,
+            SELECTION_CODE,
+            due.job,
+            self._limits,
+        )
+
+    def _failed(self, due: DueEnsemble, error: KitError) -> EnsembleFailed:
+        detail = store_detail(self._store, f"{error.reason}\n\n{error.detail or ''}")
+        log.warning("ensemble_failed", challenge=due.challenge_id, detail_digest=detail)
+        return EnsembleFailed(
+            challenge_id=due.challenge_id,
+            problem_version=due.problem_version,
+            up_to_position=due.up_to_position,
+            reason=FAILED,
+            detail_digest=detail,
+        )
 
     def _read(self, challenge_id: str) -> DueEnsemble | None:
         with self._engine.connect() as connection:

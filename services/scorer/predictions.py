@@ -18,6 +18,9 @@ from shared.artefacts import Bucket, MissingArtefactError, Store, predictions_ke
 from shared.execution.arrays import BadPredictionsError
 from shared.execution.prepared import Manifest
 from shared.execution.scoring import write_predictions
+from shared.telemetry import get_logger
+
+log = get_logger(__name__)
 
 #: A fold's file is a tar of what the sandbox sent: a header for each array more.
 PACKING_BYTES = 2**16
@@ -78,10 +81,11 @@ class MembersFolder:
         self._max_bytes = max_bytes
 
     @contextmanager
-    def holding(self, challenge_id: str, runs: Sequence[StoredRun], manifest: Manifest) -> Iterator[Path]:
-        """The challenge's folder, with the predictions of these runs in it for as long as the context lasts.
+    def holding(self, challenge_id: str, runs: Sequence[StoredRun], manifest: Manifest) -> Iterator[tuple[Path, frozenset[UUID]]]:
+        """The challenge's folder, with the predictions of these runs in it for as long as the context lasts, and whose they are.
 
-        Raises `BadPredictionsError`. Blocking. One caller a challenge at a time.
+        A run whose predictions are not what the ledger names any more is left out: they were when it was scored, so the store has lost
+        them, and the others need not wait for it. Blocking. One caller a challenge at a time.
         """
         folder = self._root / challenge_id
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,11 +95,20 @@ class MembersFolder:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             # Used now: what was used least recently goes first.
             os.utime(folder)
-            added = [self._add(folder, run, manifest) for run in runs if not (folder / str(run.run_id)).is_dir()]
+            there, added = set(), 0
+            for run in runs:
+                if (folder / str(run.run_id)).is_dir():
+                    there.add(run.run_id)
+                    continue
+                try:
+                    added += self._add(folder, run, manifest)
+                    there.add(run.run_id)
+                except BadPredictionsError as error:
+                    log.error("predictions_lost", run_id=str(run.run_id), challenge=challenge_id, reason=str(error))
             if added:
-                _write_size(folder, _size_of(folder) + sum(added))
+                (folder / _SIZE_FILE).write_text(str(_size_of(folder) + added))
                 self._evict(but=folder)
-            yield folder
+            yield folder, frozenset(there)
         finally:
             os.close(descriptor)
 
@@ -134,10 +147,6 @@ def _size_of(folder: Path) -> int:
         return int((folder / _SIZE_FILE).read_text())
     except (OSError, ValueError):
         return 0
-
-
-def _write_size(folder: Path, size: int) -> None:
-    (folder / _SIZE_FILE).write_text(str(size))
 
 
 def _remove_unless_used(folder: Path) -> bool:

@@ -12,11 +12,15 @@ from uuid import UUID
 from shared.artefacts import Bucket, content_key, details_key, log_key, predictions_key, traceback_key
 from shared.events import (
     EVENT_TYPES,
+    EnsembleComputed,
+    EnsembleEvent,
+    EnsembleFailed,
     Event,
     FoldTrained,
     ProblemPreparationFailed,
     ProblemPrepared,
     ProblemPublished,
+    ScoreComputed,
     ScoringFailed,
     SubmissionUploaded,
     TrainingFinished,
@@ -58,7 +62,9 @@ class Names:
             | WorkRequest
             | FoldTrained
             | TrainingFinished
-            | ScoringFailed,
+            | ScoreComputed
+            | ScoringFailed
+            | EnsembleEvent,
         )
     )
 
@@ -72,7 +78,7 @@ class Names:
         match event:
             case ProblemPublished() | ProblemPrepared():
                 yield from self._of_a_problem(event)
-            case ProblemPreparationFailed() | ScoringFailed():
+            case ProblemPreparationFailed() | ScoreComputed() | ScoringFailed() | EnsembleComputed() | EnsembleFailed():
                 if event.detail_digest:
                     yield ObjectName(Bucket.PRIVATE, details_key(event.detail_digest))
             case SubmissionUploaded():
