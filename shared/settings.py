@@ -183,7 +183,7 @@ class ScorerSettings(
     ensemble_pause_s: float = Field(
         2.0,
         ge=0,
-        description="Least pause between two looks at a challenge's ensemble; at least three times as long as the last look took.",
+        description="Seconds from a score to the look at its challenge's ensemble, and between two looks; at least nine times as long as the last took.",
     )
 
 

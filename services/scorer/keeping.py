@@ -9,8 +9,8 @@ from shared.telemetry import get_logger
 
 log = get_logger(__name__)
 
-#: A challenge rests this many times as long as its last look took, so that looks take a quarter of one core at most.
-_REST = 3.0
+#: A challenge rests this many times as long as its last look took, so that looks take a tenth of one core at most.
+_REST = 9.0
 #: How long a challenge rests whose ensemble could not be worked out for a reason that is not its kit's.
 _FAILED_REST_S = 30.0
 
@@ -22,7 +22,8 @@ class EnsembleKeeper:
         self._maker = maker
         self._pause_s = pause_s
         self._woken = asyncio.Event()
-        #: Until when challenges rest.
+        #: Until when challenges rest. One that has become due rests first too: scores come in bursts, and a scorer that dies again and
+        #: again would do nothing else.
         self._rests: dict[str, float] = {}
 
     def wake(self) -> None:
@@ -48,12 +49,12 @@ class EnsembleKeeper:
             if not worth_waiting_for(error):
                 log.exception("look_failed")
             return _FAILED_REST_S
-        self._rests = {challenge: end for challenge, end in self._rests.items() if end > time.monotonic()}
         for challenge in due:
-            if challenge not in self._rests:
+            if self._rests.setdefault(challenge, time.monotonic() + self._pause_s) <= time.monotonic():
                 await self._make(challenge)
-        resting = [self._rests[challenge] for challenge in due if challenge in self._rests]
-        return max(min(resting) - time.monotonic(), 0.0) if resting else None
+        # One that is not due has rested, or rests: what is due next must not wait again.
+        self._rests = {challenge: end for challenge, end in self._rests.items() if challenge in due or end > time.monotonic()}
+        return max(min(self._rests[challenge] for challenge in due) - time.monotonic(), 0.0) if due else None
 
     async def _make(self, challenge: str) -> None:
         started = time.monotonic()

@@ -157,7 +157,8 @@ def test_by_a_metric_that_never_gives_a_number_nothing_is_picked(
     [
         ("os._exit(3)", "exit code 3"),
         ("import time; time.sleep(999)", "more than 3 seconds"),
-        ("print('x' * 1000_000_000)", "log"),
+        # Whichever limit a busy machine comes to first.
+        ("print('x' * 1000_000_000)", "log|more than 3 seconds"),
         ("os.system('sleep 600 &'); os._exit(0)", "exit code 0"),
         ("open('/data/y_train', 'w')", None),
     ],
