@@ -68,3 +68,8 @@ def sees_problem(viewer: Viewer, organiser_id: UUID) -> bool:
 def sees_grades(viewer: Viewer, organiser_id: UUID | None) -> bool:
     """Each person's grade in a challenge, and all code that was handed in: its organiser, and administrators."""
     return viewer.administrator or (viewer.user_id is not None and viewer.user_id == organiser_id)
+
+
+def sees_kit_faults(viewer: Viewer, problems_organiser: UUID, challenges_organiser: UUID | None) -> bool:
+    """What a challenge's own code says while it scores, which may hold labels: whose code it is, who runs it, and administrators."""
+    return viewer.administrator or (viewer.user_id is not None and viewer.user_id in {problems_organiser, challenges_organiser})

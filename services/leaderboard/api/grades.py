@@ -1,11 +1,12 @@
 """Routes: grades and code of everybody in a challenge, for its organiser and administrators."""
 
+from dataclasses import astuple, fields, replace
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from services.leaderboard.api.answers import CSV, JSON, wants_csv
@@ -13,7 +14,7 @@ from services.leaderboard.api.context import Context
 from services.leaderboard.challenges import Challenge, find_challenge
 from services.leaderboard.code_archive import zip_of
 from services.leaderboard.csv_text import csv_of
-from services.leaderboard.grades import grades_of, handed_in, organiser_of
+from services.leaderboard.grades import Grade, grades_of, handed_in, organiser_of
 from shared.events import Metric
 from shared.http import Problem
 from shared.http.identity import unauthorised
@@ -23,30 +24,15 @@ from shared.visibility import Viewer, sees_grades, sees_private_scores
 PRIVATE = {"Cache-Control": "no-store", "Vary": "Accept, Authorization"}
 
 
-class PersonGrade(BaseModel):
-    """One person. Scores are of the official metric, of the submission that stands for the team in the competition.
+class Grades(BaseModel):
+    """Everybody who takes part: by rank, those without a score last.
 
     What concerns the test set is null until the challenge is closed, but for administrators.
     """
 
-    model_config = ConfigDict(from_attributes=True)
-
-    name: str
-    team: str
-    rank: int | None
-    public_score: float | None
-    private_rank: int | None
-    private_score: float | None
-    contributivity: int | None
-    n_submissions: int
-
-
-class Grades(BaseModel):
-    """Everybody who takes part: by rank, those without a score last."""
-
     challenge: str
     metric: Metric
-    grades: list[PersonGrade]
+    grades: list[Grade]
 
 
 def make_router(context: Context) -> APIRouter:
@@ -68,12 +54,12 @@ def make_router(context: Context) -> APIRouter:
         """A grade for each person who takes part, for the challenge's organiser and administrators."""
         with context.engine.connect() as connection:
             challenge = _graded(connection, challenge_id, viewer)
-            found = [PersonGrade.model_validate(each) for each in grades_of(connection, challenge)]
+            found = grades_of(connection, challenge)
         if not sees_private_scores(viewer, challenge.phase):
-            found = [each.model_copy(update={"private_rank": None, "private_score": None}) for each in found]
+            found = [replace(each, private_rank=None, private_score=None) for each in found]
         if wants_csv(request, wanted):
-            lines = [list(each.model_dump().values()) for each in found]
-            return Response(csv_of(list(PersonGrade.model_fields), lines), media_type=CSV, headers=PRIVATE)
+            content = csv_of([column.name for column in fields(Grade)], [astuple(each) for each in found])
+            return Response(content, media_type=CSV, headers=PRIVATE)
         page = Grades(challenge=challenge_id, metric=challenge.problem.metrics[0], grades=found)
         return Response(page.model_dump_json(), media_type=JSON, headers=PRIVATE)
 

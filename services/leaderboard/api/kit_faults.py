@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from services.leaderboard.api.context import Context
 from services.leaderboard.challenges import find_challenge
+from services.leaderboard.grades import organiser_of
 from services.leaderboard.kit_faults import KitFault, find_fault, newest_faults
 from shared.artefacts import Bucket, details_key
 from shared.http import Problem
-from shared.visibility import Viewer, sees_problem
+from shared.visibility import Viewer, sees_kit_faults
 
 _MAX_POSITION = 2**62
 
@@ -81,7 +82,7 @@ def make_router(context: Context) -> APIRouter:
 
 def _check_sees(connection: Connection, challenge_id: str, viewer: Viewer) -> None:
     challenge = find_challenge(connection, challenge_id)
-    if not sees_problem(viewer, challenge.organiser_id):
+    if not sees_kit_faults(viewer, challenge.organiser_id, organiser_of(connection, challenge_id)):
         detail = "What a challenge's own code says while it scores is for its organiser and administrators."
         raise Problem(HTTPStatus.FORBIDDEN, "organisers-only", detail)
 

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Callable
+from uuid import uuid4
 
 import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from services.ingest.accounts import issue_token
+from services.ingest.accounts import Account, issue_token, register
 from shared.artefacts import Bucket, Store, details_key
 from tests.support.histories import CHALLENGE, History
 
@@ -30,13 +31,31 @@ def broken(history: History, store_of: Callable[[str], Store]) -> None:
 
 
 @pytest.fixture
-def organiser(history: History, engine_of: Callable[[str], Engine], owner: Engine, broken: None) -> dict[str, str]:
-    """Headers of the one whose kit it is."""
+def challenges_organiser(engine_of: Callable[[str], Engine]) -> Account:
+    return register(engine_of("ingest"), "teacher", "teacher@example.org", "a password").account
+
+
+@pytest.fixture
+def history(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store], challenges_organiser: Account) -> History:
+    return History(engine_of, store_of("ingest"), organiser_id=challenges_organiser.user_id)
+
+
+@pytest.fixture(params=["challenge", "problem"])
+def organiser(
+    request: pytest.FixtureRequest,
+    history: History,
+    challenges_organiser: Account,
+    engine_of: Callable[[str], Engine],
+    owner: Engine,
+    broken: None,
+) -> dict[str, str]:
+    """Headers of the one who runs the challenge, to whom the mail goes, or of the one whose kit it is."""
     assert broken is None
-    account = history.person()
+    account = challenges_organiser if request.param == "challenge" else history.person()
     history.catch_up()
+    whose_kit = account.user_id if request.param == "problem" else uuid4()
     with owner.begin() as connection:
-        connection.execute(text("UPDATE leaderboard.problems SET organiser_id = :id"), {"id": account.user_id})
+        connection.execute(text("UPDATE leaderboard.problems SET organiser_id = :id"), {"id": whose_kit})
     return {"Authorization": f"Bearer {issue_token(engine_of('ingest'), account.name, 'a password', 1).token}"}
 
 
