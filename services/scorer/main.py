@@ -27,7 +27,7 @@ from shared.execution.sandbox.port import Limits
 from shared.ledger import Projection
 from shared.settings import ScorerSettings
 from shared.telemetry import Readiness, configure_logging
-from shared.workbench import Workbench, open_sandbox, open_stations
+from shared.workbench import Workbench, cold_stations, open_sandbox, open_stations
 
 GIB = 2**30
 #: Messages taken at a time: preparations wait in turn without keeping scores from being worked out.
@@ -61,7 +61,9 @@ def main() -> None:
             scorer = RunScorer(store, workbench, stations, score_limits(settings.score_time_limit_s))
             members = MembersFolder(folder / "members", store, settings.cache_max_bytes)
             limits = score_limits(settings.ensemble_time_limit_s)
-            keeper = EnsembleKeeper(EnsembleMaker(engine, store, workbench, stations, members, limits), settings.ensemble_pause_s)
+            # Not those that wait: the folder of members changes with every score, and they keep the files that they were started with.
+            maker = EnsembleMaker(engine, store, workbench, cold_stations(settings, sandbox), members, limits)
+            keeper = EnsembleKeeper(maker, settings.ensemble_pause_s)
             follower = Doorbell(projection, keeper.wake)
             consumer = ScorerConsumer(engine, preparer, scorer, follower, os.cpu_count() or 1)
             await patiently(follower.ring, "catching up")
