@@ -71,7 +71,7 @@ class CacheSettings(PalioSettings):
         20 * 2**30,
         gt=0,
         description="Least recently used entries are evicted above this size, and an environment that is larger is refused."
-        " The scorer keeps as much again of what the package index gave.",
+        " The scorer keeps as much again of what the package index gave, and of predictions for ensembles.",
     )
     standby_sandboxes: int = Field(
         2,

@@ -1,4 +1,4 @@
-"""The scorer's queue: problems to prepare, runs to score.
+"""The scorer's queue: problems to prepare, runs to score, scores after which ensembles are looked at.
 
 Compute first, outside any transaction; store objects under their content's name; append last; acknowledge after the commit. A
 death before the append leaves objects that nothing names, and the message comes again; a death after it too, and the append
@@ -19,7 +19,6 @@ from shared.bus.consumer import RejectedError
 from shared.bus.doorbell import Doorbell
 from shared.bus.received import read_event
 from shared.events import (
-    ChallengeCreated,
     Event,
     Outcome,
     PreparationRequested,
@@ -67,7 +66,7 @@ class ScorerConsumer:
                     await self._once(f"problem {event.problem_id} {event.version}", self._preparing, self.prepare, recorded)
                 case TrainingFinished(outcome=Outcome.TRAINED) | ScoringRequested():
                     await self._once(f"run {event.run_id}", self._scoring, self.score, recorded)
-                case ScoreComputed() | ChallengeCreated():
+                case ScoreComputed():
                     await self._follower.ring(recorded.position)
 
     async def _once(

@@ -14,16 +14,16 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from palio import ensembles as selection
-from services.scorer.predictions import MembersFolder, StoredRun
+from services.scorer.predictions import Members, StoredRun
 from services.scorer.scoring import store_detail
 from shared.artefacts import Store
 from shared.events import EnsembleComputed, EnsembleEvent, EnsembleFailed, EnsembleMember, Metadata
-from shared.execution.ensembling import FoundEnsemble, Known, SelectionJob, select_ensemble
+from shared.execution.ensembling import FoundEnsemble, Known, SelectionFiles, SelectionJob, select_ensemble
 from shared.execution.preparation import KitError
 from shared.execution.sandbox.port import Limits
-from shared.execution.stations import Stations
+from shared.execution.stations import Stations, Stopped
 from shared.faults import fault_point
-from shared.ledger import ConflictError, NewEvent, append
+from shared.ledger import ConflictError, NewEvent, Projection, append
 from shared.prepared_problems import find_prepared
 from shared.telemetry import get_logger
 from shared.workbench import LabelsOnHost, Workbench
@@ -81,22 +81,34 @@ class DueEnsemble:
     def _known_picks(self) -> Known | None:
         if self.known is None:
             return None
-        places = {each.run.run_id: place for place, each in enumerate(self.candidates)}
-        of_members = [places.get(member.run_id, -1) for member in self.known.members]
         since = self.known.up_to_position
-        return Known(
-            picks=[[of_members[pick] for pick in of_fold] for of_fold in self.known.picks],
-            fresh=[place for place, each in enumerate(self.candidates) if each.scored_at_position > since],
-        )
+        fresh = [place for place, each in enumerate(self.candidates) if each.scored_at_position > since]
+        places = {each.run.run_id: place for place, each in enumerate(self.candidates)}
+        if len(self.candidates) - len(fresh) != self.known.n_candidates or not all(
+            member.run_id in places for member in self.known.members
+        ):
+            # One is gone, or is back that the store had lost: all are looked at.
+            return None
+        of_members = [places[member.run_id] for member in self.known.members]
+        return Known(picks=[[of_members[pick] for pick in of_fold] for of_fold in self.known.picks], fresh=fresh)
 
 
 class EnsembleMaker:
     """Works out ensembles. Blocking; safe among processes."""
 
     def __init__(
-        self, engine: Engine, store: Store, workbench: Workbench, stations: Stations, members: MembersFolder, limits: Limits
+        self,
+        engine: Engine,
+        projection: Projection,
+        store: Store,
+        workbench: Workbench,
+        stations: Stations,
+        members: Members,
+        limits: Limits,
     ) -> None:
         self._engine = engine
+        self._projection = projection
+        self._stopped = Stopped()
         self._store = store
         self._workbench = workbench
         self._stations = stations
@@ -114,12 +126,20 @@ class EnsembleMaker:
         Raises as `RunScorer.score` does: what is no fault of the kit's is no result.
         """
         with self._turn(challenge_id) as is_ours:
-            due = self._read(challenge_id) if is_ours else None
+            if not is_ours:
+                return False
+            # What was recorded meanwhile, by this scorer or another: nothing is worked out twice.
+            self._projection.catch_up()
+            due = self._read(challenge_id)
             if due is None:
                 return False
             event = self._worked_out(due)
             fault_point("scorer", "ensemble_computed")
             return self._recorded(event, due)
+
+    def stop(self) -> None:
+        """End what is under way, for good: it is due again for whoever looks next."""
+        self._stopped.set()
 
     def _recorded(self, event: EnsembleEvent, due: DueEnsemble) -> bool:
         metadata = Metadata(correlation_id=event.stream)
@@ -127,7 +147,7 @@ class EnsembleMaker:
             with self._engine.begin() as connection:
                 append(connection, [NewEvent(event, metadata, due.stream_version)])
         except ConflictError:
-            # Another scorer was faster, or the read model is behind: if it is still due then, it is made again.
+            # Another scorer was faster, whose turn was lost: if it is still due then, it is made again.
             return False
         log.info("recorded", type=type(event).__name__, challenge=due.challenge_id, candidates=len(due.candidates))
         return True
@@ -140,7 +160,7 @@ class EnsembleMaker:
         runs = [each.run for each in due.candidates]
         with (
             self._workbench.labels(prepared) as labels,
-            self._members.holding(due.challenge_id, runs, labels.manifest) as (folder, there),
+            self._members.laid_out(runs, labels.manifest) as (folder, there),
         ):
             usable = replace(due, candidates=tuple(each for each in due.candidates if each.run.run_id in there))
             try:
@@ -156,10 +176,10 @@ class EnsembleMaker:
             labels.environment,
             labels.manifest,
             labels.files,
-            folder,
-            SELECTION_CODE,
+            SelectionFiles(folder, SELECTION_CODE),
             due.job,
             self._limits,
+            self._stopped,
         )
 
     def _failed(self, due: DueEnsemble, error: KitError) -> EnsembleFailed:

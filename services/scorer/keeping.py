@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 from services.scorer.ensembles import EnsembleMaker
 from shared.bus.consumer import worth_waiting_for
@@ -31,15 +32,17 @@ class EnsembleKeeper:
         self._woken.set()
 
     async def run(self) -> None:
-        """Until cancelled. What goes wrong is logged, and tried again after a rest."""
-        while True:
-            wait_s = await self._look()
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
-            self._woken.clear()
+        """Until cancelled, which ends what is under way too. What goes wrong is logged, and tried again after a rest."""
+        try:
+            while True:
+                wait_s = await self._look()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        await self._woken.wait()
+                self._woken.clear()
+        finally:
+            # The process waits for its threads.
+            self._maker.stop()
 
     async def _look(self) -> float | None:
         """Work out what is due; returns after how many seconds to look again, None for only when woken."""

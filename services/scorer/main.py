@@ -8,7 +8,7 @@ from services.scorer.consumer import ScorerConsumer
 from services.scorer.ensembles import EnsembleMaker
 from services.scorer.environments import EnvironmentShop
 from services.scorer.keeping import EnsembleKeeper
-from services.scorer.predictions import MembersFolder
+from services.scorer.predictions import Members
 from services.scorer.preparation import ProblemPreparer
 from services.scorer.projection import HANDLERS
 from services.scorer.scoring import RunScorer
@@ -21,6 +21,7 @@ from shared.bus.service import run_bus_service
 from shared.bus.topology import event_queue
 from shared.database import make_engine
 from shared.events import Service
+from shared.execution.cache import Cache
 from shared.execution.environments.build import Builder, BuildLimits
 from shared.execution.environments.index import Index
 from shared.execution.sandbox.port import Limits
@@ -59,10 +60,10 @@ def main() -> None:
         with open_stations(settings, sandbox) as stations:
             preparer = ProblemPreparer(store, shop, sandbox, prepare_limits(settings), folder / "work")
             scorer = RunScorer(store, workbench, stations, score_limits(settings.score_time_limit_s))
-            members = MembersFolder(folder / "members", store, settings.cache_max_bytes)
+            members = Members(store, Cache(folder / "members", settings.cache_max_bytes), folder / "work")
             limits = score_limits(settings.ensemble_time_limit_s)
-            # Not those that wait: the folder of members changes with every score, and they keep the files that they were started with.
-            maker = EnsembleMaker(engine, store, workbench, cold_stations(settings, sandbox), members, limits)
+            # Not those that wait: each job has a folder of members of its own, and they keep the files that they were started with.
+            maker = EnsembleMaker(engine, projection, store, workbench, cold_stations(settings, sandbox), members, limits)
             keeper = EnsembleKeeper(maker, settings.ensemble_pause_s)
             follower = Doorbell(projection, keeper.wake)
             consumer = ScorerConsumer(engine, preparer, scorer, follower, os.cpu_count() or 1)

@@ -3,19 +3,19 @@
 Fetched under the digests that the ledger names, and checked again as they come in: a trainer stored them, and may have stored anything.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from shared.artefacts import Bucket, MissingArtefactError, Store, predictions_key
 from shared.execution.arrays import BadPredictionsError
+from shared.execution.cache import Cache, TooLargeError
+from shared.execution.held_folder import held_folder
 from shared.execution.prepared import Manifest
 from shared.execution.scoring import write_predictions
 from shared.telemetry import get_logger
@@ -24,9 +24,6 @@ log = get_logger(__name__)
 
 #: A fold's file is a tar of what the sandbox sent: a header for each array more.
 PACKING_BYTES = 2**16
-_MAKING = "making-"
-#: How much a challenge's folder holds, which nobody wants to add up again and again.
-_SIZE_FILE = "bytes"
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,11 @@ class StoredRun:
     pool: str
     predictions_digests: tuple[str, ...]
     output_limit_bytes: int
+
+    @property
+    def digest(self) -> str:
+        """Names the content of all folds together."""
+        return hashlib.sha256(" ".join(self.predictions_digests).encode()).hexdigest()
 
 
 def fetch_predictions(store: Store, run: StoredRun, folder: Path) -> list[Path]:
@@ -68,94 +70,41 @@ def copy_bounded(chunks: Iterable[bytes], path: Path, digest: str, max_bytes: in
         raise BadPredictionsError("they are not those that the trainer said it had stored")
 
 
-class MembersFolder:
-    """Predictions of candidates, laid out for the sandbox: `<challenge>/<run>/<fold>/<part>.<array>.npy`.
+class Members:
+    """Predictions of candidates, kept in a cache of their own, laid out for the sandbox of one job. Safe among processes."""
 
-    A challenge's folder is shown whole to sandboxes of its own kit, and to no other. Up to `max_bytes` in all: above, the folders of the
-    challenges that were used least recently go, unless somebody uses them.
-    """
-
-    def __init__(self, root: Path, store: Store, max_bytes: int) -> None:
-        self._root = root
+    def __init__(self, store: Store, cache: Cache, work_folder: Path) -> None:
+        """`work_folder`: on the cache's file system, so that a job's folder takes links."""
         self._store = store
-        self._max_bytes = max_bytes
+        self._cache = cache
+        self._work_folder = work_folder
 
     @contextmanager
-    def holding(self, challenge_id: str, runs: Sequence[StoredRun], manifest: Manifest) -> Iterator[tuple[Path, frozenset[UUID]]]:
-        """The challenge's folder, with the predictions of these runs in it for as long as the context lasts, and whose they are.
+    def laid_out(self, runs: Sequence[StoredRun], manifest: Manifest) -> Iterator[tuple[Path, frozenset[UUID]]]:
+        """A folder with `<run>/<fold>/<part>.<array>.npy` for as long as the context lasts, and the runs that are in it.
 
-        A run whose predictions are not what the ledger names any more is left out: they were when it was scored, so the store has lost
-        them, and the others need not wait for it. Blocking. One caller a challenge at a time.
+        Only these runs: no sandbox sees another challenge's. A run whose predictions are not what the ledger names any more is left
+        out: they were when it was scored, so the store has lost them, and the others need not wait for it. Blocking.
         """
-        folder = self._root / challenge_id
-        folder.mkdir(parents=True, exist_ok=True)
-        self._root.chmod(0o755)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with held_folder(self._work_folder, "members-") as folder:
+            # Read inside by another user than the one who made it.
+            folder.chmod(0o755)
+            yield folder, frozenset(run.run_id for run in runs if self._lay_out(folder, run, manifest))
+
+    def _lay_out(self, folder: Path, run: StoredRun, manifest: Manifest) -> bool:
+        def fetch(fetched: Path) -> None:
+            fetched.mkdir()
+            fetch_predictions(self._store, run, fetched)
+
+        def unpack(fetched: Path, made: Path) -> None:
+            made.mkdir()
+            write_predictions([fetched / f"{fold}.tar" for fold in range(len(run.predictions_digests))], manifest, made)
+
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-            # Used now: what was used least recently goes first.
-            os.utime(folder)
-            there, added = set(), 0
-            for run in runs:
-                if (folder / str(run.run_id)).is_dir():
-                    there.add(run.run_id)
-                    continue
-                try:
-                    added += self._add(folder, run, manifest)
-                    there.add(run.run_id)
-                except BadPredictionsError as error:
-                    log.error("predictions_lost", run_id=str(run.run_id), challenge=challenge_id, reason=str(error))
-            if added:
-                (folder / _SIZE_FILE).write_text(str(_size_of(folder) + added))
-                self._evict(but=folder)
-            yield folder, frozenset(there)
-        finally:
-            os.close(descriptor)
-
-    def _add(self, folder: Path, run: StoredRun, manifest: Manifest) -> int:
-        """Bytes that were added. Made under another name, so that a folder of a run is whole."""
-        made = Path(tempfile.mkdtemp(prefix=_MAKING, dir=folder))
-        try:
-            with tempfile.TemporaryDirectory(prefix="palio-members-") as fetched:
-                write_predictions(fetch_predictions(self._store, run, Path(fetched)), manifest, made)
-            made.chmod(0o755)
-            size = 0
-            for path in made.rglob("*"):
-                # Read inside by another user than the one who made it.
-                path.chmod(0o755 if path.is_dir() else 0o644)
-                size += path.stat().st_size
-            made.rename(folder / str(run.run_id))
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
-        return size
-
-    def _evict(self, *, but: Path) -> None:
-        others = sorted(
-            (path for path in self._root.iterdir() if path.is_dir() and path != but), key=lambda path: path.stat().st_mtime
-        )
-        held = _size_of(but) + sum(map(_size_of, others))
-        for folder in others:
-            if held <= self._max_bytes:
-                return
-            size = _size_of(folder)
-            if _remove_unless_used(folder):
-                held -= size
-
-
-def _size_of(folder: Path) -> int:
-    try:
-        return int((folder / _SIZE_FILE).read_text())
-    except (OSError, ValueError):
-        return 0
-
-
-def _remove_unless_used(folder: Path) -> bool:
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-            return True
-        finally:
-            os.close(descriptor)
-    return False
+            with self._cache.get(run.digest, fetch, unpack) as entry:
+                # Linked, so that the lease on each of a thousand runs need not be held: what is evicted stays here until the end.
+                shutil.copytree(entry, folder / str(run.run_id), copy_function=os.link)
+        except (BadPredictionsError, TooLargeError) as error:
+            log.error("predictions_left_out", run_id=str(run.run_id), reason=str(error))
+            return False
+        return True

@@ -45,7 +45,7 @@ class ChallengeCreated(Event):
         2: lambda data: {**data, "ensemble_size": ENSEMBLE_SIZE, "ensemble_min_improvement": 0.0},
     }
     appended_by = services(Service.INGEST)
-    consumed_by = services(Service.LEADERBOARD, Service.MAILER, Service.SCORER)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
 
     challenge_id: str
     title: str

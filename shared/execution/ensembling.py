@@ -15,7 +15,7 @@ from shared.execution.preparation import KitError
 from shared.execution.prepared import LabelFiles, Manifest, Words
 from shared.execution.sandbox.port import Limits, Mount
 from shared.execution.scoring import kits_answer
-from shared.execution.stations import Environment, Role, Stations, StationSpec
+from shared.execution.stations import Environment, Role, Stations, StationSpec, Stopped
 from shared.execution.words import shown
 
 _MAX_PROBLEM_CHARS = 500
@@ -23,7 +23,7 @@ _MAX_PROBLEM_CHARS = 500
 
 @dataclass(frozen=True)
 class Known:
-    """Picks that were right without the fresh candidates, by fold; -1 for one that is no candidate any more."""
+    """Picks that were right without the fresh candidates, by fold. All others were candidates then."""
 
     picks: Sequence[Sequence[int]]
     fresh: Sequence[int]
@@ -37,6 +37,18 @@ class SelectionJob:
     max_members: int
     min_improvement: float
     known: Known | None = None
+
+
+@dataclass(frozen=True)
+class SelectionFiles:
+    """What a selection's sandbox sees beside the kit and its labels.
+
+    `members`: a folder for each candidate, as `write_predictions` makes it. `code`: the folder of the SDK's `palio.ensembles`, which
+    every kit's sandbox gets, whatever its environment has.
+    """
+
+    members: Path
+    code: Path
 
 
 class EnsembleScores(BaseModel):
@@ -64,25 +76,24 @@ def select_ensemble(
     environment: Environment,
     manifest: Manifest,
     labels: LabelFiles,
-    members: Path,
-    selection_code: Path,
+    files: SelectionFiles,
     job: SelectionJob,
     limits: Limits,
+    stopped: Stopped | None = None,
 ) -> FoundEnsemble:
     """Select and score an ensemble. Blocks: call it in a thread.
 
-    `members`: a folder for each candidate, as `write_predictions` makes it. `selection_code`: the folder of the SDK's `palio.ensembles`,
-    which every kit's sandbox gets, whatever its environment has. Raises `KitError` if the kit's code fails, `SandboxError` if the
-    machine does.
+    Raises `KitError` if the kit's code fails, `JobStoppedError` if
+    `stopped` is set, `SandboxError` if the machine fails.
     """
     data = (
         Mount(labels.folder, "/data"),
-        Mount(members, "/members"),
-        Mount(selection_code, "/selection"),
+        Mount(files.members, "/members"),
+        Mount(files.code, "/selection"),
     )
     spec = StationSpec(Role.ENSEMBLE, environment, Mount(labels.kit, "/kit"), data, limits)
     with stations.take(spec) as station:
-        _, answer = kits_answer(station, _as_json(job, manifest), {}, "ensemble.json")
+        _, answer = kits_answer(station, _as_json(job, manifest), {}, "ensemble.json", stopped)
         found = _checked(answer, job, manifest)
     if found.scores is None:
         return found
@@ -91,16 +102,12 @@ def select_ensemble(
 
 
 def _as_json(job: SelectionJob, manifest: Manifest) -> dict[str, object]:
-    known = None
-    if job.known is not None:
-        is_complete = all(pick >= 0 for picks in job.known.picks for pick in picks)
-        known = {"picks": job.known.picks, "fresh": job.known.fresh, "is_complete": is_complete}
     return {
         "members": job.candidates,
         "n_folds": manifest.n_folds,
         "max_members": job.max_members,
         "min_improvement": job.min_improvement,
-        "known": known,
+        "known": None if job.known is None else {"picks": job.known.picks, "fresh": job.known.fresh},
     }
 
 

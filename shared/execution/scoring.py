@@ -19,7 +19,7 @@ from shared.execution.arrays import unpacked
 from shared.execution.preparation import KitError
 from shared.execution.prepared import LabelFiles, Manifest, Words
 from shared.execution.sandbox.port import Limits, Mount, SandboxResult
-from shared.execution.stations import Done, Environment, NotReadyError, Role, Station, Stations, StationSpec
+from shared.execution.stations import Done, Environment, NotReadyError, Role, Station, Stations, StationSpec, Stopped
 from shared.execution.words import shown, why_ended
 
 _MAX_ANSWER_BYTES = 1 << 26
@@ -93,12 +93,23 @@ def write_predictions(predictions: Sequence[Path], manifest: Manifest, folder: P
                 npy.write_array(target, np.ascontiguousarray(array), allow_pickle=False)
 
 
-def kits_answer(station: Station, job: Mapping[str, object], files: Mapping[str, Path], name: str) -> tuple[Done, bytes]:
-    """Have kit code do a job, and read the result of this name: JSON that nobody has checked. Raises `KitError`, `SandboxError`."""
+class JobStoppedError(Exception):
+    """Somebody wanted the job to end."""
+
+
+def kits_answer(
+    station: Station, job: Mapping[str, object], files: Mapping[str, Path], name: str, stopped: Stopped | None = None
+) -> tuple[Done, bytes]:
+    """Have kit code do a job, and read the result of this name: JSON that nobody has checked.
+
+    Raises `KitError`, `SandboxError`, and `JobStoppedError` if `stopped` is set.
+    """
     try:
-        done = station.run(job, files)
+        done = station.run(job, files, stopped)
     except NotReadyError as error:
         raise KitError("the kit does not load", _text(error.result)) from error
+    if stopped and stopped.is_set:
+        raise JobStoppedError
     results = done.files()
     if results is None:
         raise KitError(f"scoring failed: {why_ended(done.sandbox, station.spec.limits)}", _text(done.sandbox))

@@ -80,7 +80,7 @@ def _ensemble(selecting: Selecting, job: dict[str, Any]) -> dict[str, Any]:
     ready = selecting.ready
     picks = [_picks(selecting, job, fold) for fold in range(int(job["n_folds"]))]
     known = job["known"]
-    if known is not None and known["is_complete"] and picks == known["picks"]:
+    if known is not None and picks == known["picks"]:
         return {"picks": picks, "scores": None}
     book = Book()
     metrics = list(ready.problem.score_types)
@@ -108,11 +108,7 @@ def _picks(selecting: Selecting, job: dict[str, Any], fold: int) -> list[int]:
     truths = make(y_true=ready.y_train, fold_is=rows)
     rules = ensembles.Rules(job["max_members"], job["min_improvement"], bool(metric.is_lower_the_better))
     known = job["known"]
-    earlier = None
-    if known is not None:
-        of_fold = known["picks"][fold]
-        left = next((step for step, pick in enumerate(of_fold) if pick < 0), len(of_fold))
-        earlier = ensembles.Earlier(tuple(of_fold[:left]), tuple(known["fresh"]), left == len(of_fold))
+    earlier = ensembles.Earlier(tuple(known["picks"][fold]), tuple(known["fresh"])) if known is not None else None
     blend = ensembles.make_blend(metric, truths, _Predictions(make, job["members"], fold, "train", rows))
     return list(ensembles.select(blend, len(job["members"]), rules, earlier).picks)
 

@@ -101,12 +101,12 @@ def _predictions(number: int, part: str) -> np.ndarray:
 
 
 def read_predictions(folder: Path, part: str) -> np.ndarray:
-    """What a fold predicted for `train` or `test`, from the arrays in its folder, which are mapped."""
+    """What a fold predicted for `train` or `test`, from the arrays in its folder, mapped copy-on-write: a kit may edit them."""
     arrays = {}
     for name in ("values", "offsets", "is_none"):
         path = folder / f"{part}.{name}.npy"
         if path.exists():
-            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+            arrays[name] = np.load(path, mmap_mode="c", allow_pickle=False)
     return decoded(arrays)
 
 

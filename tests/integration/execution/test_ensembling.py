@@ -13,12 +13,12 @@ import pytest
 from palio import ensembles
 from shared.artefacts.archives import pack_folder
 from shared.execution.arrays import packed
-from shared.execution.ensembling import FoundEnsemble, Known, SelectionJob, select_ensemble
+from shared.execution.ensembling import FoundEnsemble, Known, SelectionFiles, SelectionJob, select_ensemble
 from shared.execution.preparation import KitError
 from shared.execution.runner.predictions import encoded
 from shared.execution.sandbox import Bubblewrap, Limits
-from shared.execution.scoring import write_predictions
-from shared.execution.stations import ColdStations, Environment
+from shared.execution.scoring import JobStoppedError, write_predictions
+from shared.execution.stations import ColdStations, Environment, Stopped
 from tests.integration.execution.layout import LIMITS, Laid, lay_out
 from tests.integration.execution.programs import ROOT
 from tests.integration.execution.ramp_kits import RAMP_KITS
@@ -36,10 +36,13 @@ def selected(
     known: Known | None = None,
     size: int = 80,
     limits: Limits = LIMITS,
+    stopped: Stopped | None = None,
 ) -> FoundEnsemble:
     job = SelectionJob(candidates, size, 0.0, known)
     problem = laid.problem
-    return select_ensemble(stations, problem.environment, problem.manifest, laid.labels, members, SELECTION_CODE, job, limits)
+    return select_ensemble(
+        stations, problem.environment, problem.manifest, laid.labels, SelectionFiles(members, SELECTION_CODE), job, limits
+    )
 
 
 def store_member(laid: Laid, folder: Path, predictions: Sequence[tuple[object, object]]) -> None:
@@ -121,19 +124,20 @@ def test_what_is_known_already_is_not_scored_again_and_a_fresh_one_is_taken_in(
     assert selected(tiny, stations, tmp_path / "members", candidates, Known(without_last.picks, [7])).picks == whole.picks
     again = selected(tiny, stations, tmp_path / "members", candidates, Known(whole.picks, []))
     assert again == FoundEnsemble(picks=whole.picks, scores=None)
-    # The first pick of each fold is no candidate any more.
-    gone = {picks[0] for picks in whole.picks}
-    left = [number for number in range(8) if number not in gone]
-    known = Known([[left.index(pick) if pick in left else -1 for pick in picks] for picks in whole.picks], [])
-    remaining = [candidates[number] for number in left]
-    found = selected(tiny, stations, tmp_path / "members", remaining, known)
-    assert found == selected(tiny, stations, tmp_path / "members", remaining)
 
 
 def test_an_ensemble_has_no_more_members_than_the_challenge_says(tiny: Laid, stations: ColdStations, tmp_path: Path) -> None:
     candidates = store_tiny_members(tiny, tmp_path / "members", 8)
     assert max(map(len, selected(tiny, stations, tmp_path / "members", candidates).picks)) > 2
     assert max(map(len, selected(tiny, stations, tmp_path / "members", candidates, size=2).picks)) == 2
+
+
+def test_a_job_that_is_stopped_is_no_fault_of_the_kits(tiny: Laid, stations: ColdStations, tmp_path: Path) -> None:
+    candidates = store_tiny_members(tiny, tmp_path / "members", 2)
+    stopped = Stopped()
+    stopped.set()
+    with pytest.raises(JobStoppedError):
+        selected(tiny, stations, tmp_path / "members", candidates, stopped=stopped)
 
 
 def broken(body: str) -> bytes:

@@ -1,20 +1,25 @@
 """When a challenge's ensemble is due, what it is made from, and what becomes of two scorers that make the same."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Engine, text
 
 from services.scorer.ensembles import DueEnsemble, EnsembleMaker, computed, read_due
-from services.scorer.predictions import MembersFolder
+from services.scorer.predictions import Members
+from services.scorer.projection import READ_MODEL
 from shared.artefacts import MissingArtefactError, Store
-from shared.events import EnsembleComputed, EnsembleEvent, EnsembleFailed, RecordedEvent
+from shared.events import EnsembleComputed, EnsembleEvent, EnsembleFailed, Metadata, RecordedEvent
+from shared.execution.cache import Cache
 from shared.execution.ensembling import FoundEnsemble, Known
 from shared.execution.sandbox import Bubblewrap, Limits
 from shared.execution.stations import ColdStations
-from shared.ledger import read_stream
+from shared.ledger import NewEvent, Projection, append, read_stream
 from shared.settings import CacheSettings
+from shared.telemetry import Readiness
 from shared.workbench import Workbench
 from tests.support.histories import CHALLENGE, History
 
@@ -52,6 +57,9 @@ def ensembles(engine: Engine) -> list[RecordedEvent]:
         return read_stream(connection, f"ensemble-{CHALLENGE}")
 
 
+M = TypeVar("M", bound=EnsembleMaker)
+
+
 class Maker(EnsembleMaker):
     """Works out that the first candidate is the best on every fold, without a sandbox; may do something before it says so."""
 
@@ -62,12 +70,16 @@ class Maker(EnsembleMaker):
         return computed(due, FoundEnsemble(picks=((0,), (0,), (0,)), scores=None))
 
 
+def maker_of(kind: type[M], engine: Engine, store: Store, folder: Path) -> M:
+    projection = Projection("scorer", engine, READ_MODEL.handlers, Readiness())
+    workbench = Workbench(store, CacheSettings(cache_dir=folder))
+    members = Members(store, Cache(folder / "members", 1 << 30), folder / "work")
+    return kind(engine, projection, store, workbench, ColdStations(Bubblewrap(), folder / "work"), members, LIMITS)
+
+
 @pytest.fixture
 def maker(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store], tmp_path: Path) -> Maker:
-    store = store_of("scorer")
-    workbench = Workbench(store, CacheSettings(cache_dir=tmp_path))
-    stations = ColdStations(Bubblewrap(), tmp_path / "work")
-    return Maker(engine_of("scorer"), store, workbench, stations, MembersFolder(tmp_path / "members", store, 1 << 30), LIMITS)
+    return maker_of(Maker, engine_of("scorer"), store_of("scorer"), tmp_path)
 
 
 def test_nothing_is_due_before_anything_is_scored(history: History, engine_of: Callable[[str], Engine]) -> None:
@@ -121,6 +133,37 @@ def test_of_two_scorers_that_made_the_same_one_records_it(
     assert maker.due() == []
 
 
+def test_what_another_scorer_has_recorded_is_not_worked_out_again(
+    history: History, maker: Maker, engine_of: Callable[[str], Engine]
+) -> None:
+    """Nobody has told this one."""
+    scored(history)
+    history.catch_up()
+    with engine_of("scorer").begin() as connection:
+        due = read_due(connection, CHALLENGE)
+        assert due is not None
+        event = computed(due, FoundEnsemble(picks=((0,), (0,), (0,)), scores=None))
+        append(connection, [NewEvent(event, Metadata(correlation_id="another"), 0)])
+    maker.meanwhile = lambda: pytest.fail("it was worked out already")
+    assert not maker.make(CHALLENGE)
+
+
+def test_one_that_comes_back_from_a_store_that_had_lost_it_is_looked_at(
+    history: History, engine_of: Callable[[str], Engine]
+) -> None:
+    for _ in range(2):
+        scored(history)
+    due = due_of(history, engine_of("scorer"))
+    assert due is not None
+    # The second one's predictions were not there.
+    left = replace(due, candidates=due.candidates[:1])
+    with engine_of("scorer").begin() as connection:
+        event = computed(left, FoundEnsemble(picks=((0,), (0,), (0,)), scores=None))
+        append(connection, [NewEvent(event, Metadata(correlation_id="test"), 0)])
+    scored(history)
+    assert known_of(history, engine_of("scorer")) == (3, None)
+
+
 def test_while_one_is_at_a_challenge_another_leaves_it_alone(
     history: History, maker: Maker, engine_of: Callable[[str], Engine]
 ) -> None:
@@ -154,12 +197,9 @@ def test_an_ensemble_that_failed_is_not_tried_again_before_the_next_score(
 def test_a_problem_that_the_store_has_lost_is_no_result(
     history: History, engine_of: Callable[[str], Engine], store_of: Callable[[str], Store], tmp_path: Path
 ) -> None:
-    store = store_of("scorer")
     scored(history)
     history.catch_up()
-    workbench = Workbench(store, CacheSettings(cache_dir=tmp_path))
-    members = MembersFolder(tmp_path / "members", store, 1 << 30)
-    maker = EnsembleMaker(engine_of("scorer"), store, workbench, ColdStations(Bubblewrap(), tmp_path), members, LIMITS)
+    maker = maker_of(EnsembleMaker, engine_of("scorer"), store_of("scorer"), tmp_path)
     with pytest.raises(MissingArtefactError):
         maker.make(CHALLENGE)
     assert ensembles(engine_of("scorer")) == []

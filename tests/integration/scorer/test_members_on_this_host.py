@@ -1,17 +1,20 @@
-"""Predictions of candidates on this host: fetched once, what is lost left out, and challenges that nobody uses evicted."""
+"""Predictions of candidates on this host: fetched once, laid out for one job, and what is lost left out."""
 
 import hashlib
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import pytest
 
-from services.scorer.predictions import MembersFolder, StoredRun
+from services.scorer.predictions import Members, StoredRun
 from shared.artefacts import Bucket, Store, predictions_key
 from shared.events import Metric
 from shared.execution.arrays import packed
+from shared.execution.cache import Cache
 from shared.execution.prepared import Manifest, PredictionForm
 
 MANIFEST = Manifest(
@@ -35,12 +38,12 @@ MANIFEST = Manifest(
 @pytest.fixture
 def run(store_of: Callable[[str], Store]) -> Callable[[], StoredRun]:
     """Makes a run whose predictions a trainer has stored."""
-    store = store_of("trainer-default")
+    store, numbers = store_of("trainer-default"), itertools.count()
 
     def make() -> StoredRun:
-        run_id, digests = uuid4(), []
+        run_id, digests, number = uuid4(), [], next(numbers)
         for fold in range(2):
-            content = packed({"train.values": np.full((6, 2), 0.5), "test.values": np.full((4, 2), fold)})
+            content = packed({"train.values": np.full((6, 2), number), "test.values": np.full((4, 2), fold)})
             digest = hashlib.sha256(content).hexdigest()
             store.put_bytes(Bucket.RUNS, predictions_key("default", run_id, fold, digest), content)
             digests.append(digest)
@@ -49,44 +52,43 @@ def run(store_of: Callable[[str], Store]) -> Callable[[], StoredRun]:
     return make
 
 
+def members_of(store: Store, folder: Path) -> Members:
+    return Members(store, Cache(folder / "members", 1 << 30), folder / "work")
+
+
 @pytest.fixture
-def members(store_of: Callable[[str], Store], tmp_path: Path) -> MembersFolder:
-    return MembersFolder(tmp_path / "members", store_of("scorer"), 1 << 30)
+def members(store_of: Callable[[str], Store], tmp_path: Path) -> Members:
+    return members_of(store_of("scorer"), tmp_path)
 
 
 def test_each_fold_lies_where_the_sandbox_reads_it_and_is_fetched_once(
-    members: MembersFolder, run: Callable[[], StoredRun], tmp_path: Path
+    members: Members, run: Callable[[], StoredRun], tmp_path: Path
 ) -> None:
-    first = run()
-    with members.holding("wines", [first], MANIFEST) as (folder, there):
+    first, other = run(), run()
+    with members.laid_out([other], MANIFEST), members.laid_out([first], MANIFEST) as (folder, there):
         assert there == {first.run_id}
+        assert [path.name for path in folder.iterdir()] == [str(first.run_id)], "no sandbox sees another job's"
         assert np.load(folder / str(first.run_id) / "1" / "test.values.npy").tolist() == [[1.0, 1.0]] * 4
+        for path in (folder, *folder.rglob("*")):
+            assert path.stat().st_mode & 0o004, "the sandbox's own user reads it"
     # From a store that holds nothing any more.
-    without = MembersFolder(tmp_path / "members", None, 1 << 30)  # type: ignore[arg-type]
-    with without.holding("wines", [first], MANIFEST) as (_, there):
+    with members_of(None, tmp_path).laid_out([first], MANIFEST) as (_, there):  # type: ignore[arg-type]
         assert there == {first.run_id}
+    assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_a_run_whose_predictions_are_lost_keeps_no_other_out(members: MembersFolder, run: Callable[[], StoredRun]) -> None:
-    first, lost = run(), StoredRun(uuid4(), "default", ("0" * 64, "1" * 64), 2**20)
-    with members.holding("wines", [lost, first], MANIFEST) as (folder, there):
-        assert there == {first.run_id}
-        assert sorted(path.name for path in folder.iterdir()) == sorted(["bytes", str(first.run_id)])
-
-
-def test_challenges_that_nobody_uses_are_evicted_the_one_used_last_staying_longest(
-    run: Callable[[], StoredRun], store_of: Callable[[str], Store], tmp_path: Path
-) -> None:
-    root = tmp_path / "members"
-    # Room for the predictions of two runs and a half.
-    members = MembersFolder(root, store_of("scorer"), 2_500)
-    runs = {name: run() for name in ("first", "second", "third")}
-    with members.holding("first", [runs["first"]], MANIFEST) as (folder, _):
-        size = int((folder / "bytes").read_text())
-    assert size * 2 <= 2_500 < size * 3
-    with members.holding("second", [runs["second"]], MANIFEST):
+def test_other_predictions_of_a_run_are_not_those_of_before(members: Members, run: Callable[[], StoredRun]) -> None:
+    """As after a restore: the same run, trained again."""
+    first, second = run(), run()
+    with members.laid_out([first], MANIFEST):
         pass
-    with members.holding("first", [runs["first"]], MANIFEST), members.holding("third", [runs["third"]], MANIFEST):
-        assert sorted(path.name for path in root.iterdir()) == ["first", "third"], "the second was used before the first"
-    with members.holding("second", [runs["second"]], MANIFEST) as (_, there):
-        assert there == {runs["second"].run_id}, "what was evicted is fetched again"
+    again = replace(first, predictions_digests=second.predictions_digests)
+    with members.laid_out([again], MANIFEST) as (_, there):
+        assert there == frozenset(), "they are not stored under this run"
+
+
+def test_a_run_whose_predictions_are_lost_keeps_no_other_out(members: Members, run: Callable[[], StoredRun]) -> None:
+    first, lost = run(), StoredRun(uuid4(), "default", ("0" * 64, "1" * 64), 2**20)
+    with members.laid_out([lost, first], MANIFEST) as (folder, there):
+        assert there == {first.run_id}
+        assert [path.name for path in folder.iterdir()] == [str(first.run_id)]

@@ -113,20 +113,14 @@ def test_the_picks_are_those_of_the_plain_way(seed: int, n_rows: int, n_classes:
 def test_looking_at_fresh_candidates_alone_gives_what_looking_at_all_gives(seed: int, n_rows: int, n: int, data: Any) -> None:
     truth, candidates = _classes(seed, n_rows, 3, n)
     was_there = data.draw(st.lists(st.booleans(), min_size=n, max_size=n))
-    stays = data.draw(st.lists(st.booleans(), min_size=n, max_size=n))
     for metric in (Accuracy(), Distance("distance")):
         rules = _rules(metric, max_members=6)
         before = [each for each in range(n) if was_there[each]]
-        now = [each for each in range(n) if stays[each] or not was_there[each]]
-        earlier = [before[pick] for pick in _selected(metric, truth, [candidates[each] for each in before], rules).picks]
-        gone = next((step for step, pick in enumerate(earlier) if pick not in now), len(earlier))
         known = Earlier(
-            picks=tuple(now.index(pick) for pick in earlier[:gone]),
-            fresh=tuple(place for place, each in enumerate(now) if not was_there[each]),
-            is_complete=gone == len(earlier) and bool(before),
+            picks=tuple(before[pick] for pick in _selected(metric, truth, [candidates[each] for each in before], rules).picks),
+            fresh=tuple(each for each in range(n) if not was_there[each]),
         )
-        chosen = [candidates[each] for each in now]
-        assert _selected(metric, truth, chosen, rules, known) == _selected(metric, truth, chosen, rules)
+        assert _selected(metric, truth, candidates, rules, known) == _selected(metric, truth, candidates, rules)
 
 
 def test_a_fresh_candidate_that_wins_nothing_costs_one_look_a_round() -> None:

@@ -36,14 +36,10 @@ class Selection:
 
 @dataclass(frozen=True)
 class Earlier:
-    """A selection from the same candidates without the fresh ones, under the same rules.
-
-    `picks`: up to the first that is no candidate any more. `is_complete`: none was cut off.
-    """
+    """What was picked from the same candidates without the fresh ones, under the same rules."""
 
     picks: tuple[int, ...]
     fresh: tuple[int, ...]
-    is_complete: bool = True
 
 
 def select(blend: Blend, n_candidates: int, rules: Rules, earlier: Earlier | None = None) -> Selection:
@@ -76,7 +72,7 @@ def select(blend: Blend, n_candidates: int, rules: Rules, earlier: Earlier | Non
 
 def _rivals(earlier: Earlier | None, step: int, n_candidates: int) -> list[int]:
     """Who may win this round."""
-    if earlier is None or (step == len(earlier.picks) and not earlier.is_complete):
+    if earlier is None:
         return list(range(n_candidates))
     if step == len(earlier.picks):
         return sorted(earlier.fresh)
