@@ -39,10 +39,8 @@ def selected(
     stopped: Stopped | None = None,
 ) -> FoundEnsemble:
     job = SelectionJob(candidates, size, 0.0, known)
-    problem = laid.problem
-    return select_ensemble(
-        stations, problem.environment, problem.manifest, laid.labels, SelectionFiles(members, SELECTION_CODE), job, limits
-    )
+    problem, files = laid.problem, SelectionFiles(members, SELECTION_CODE)
+    return select_ensemble(stations, problem.environment, problem.manifest, laid.labels, files, job, limits, stopped)
 
 
 def store_member(laid: Laid, folder: Path, predictions: Sequence[tuple[object, object]]) -> None:
