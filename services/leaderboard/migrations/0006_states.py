@@ -42,6 +42,9 @@ INSERT INTO submission_states (submission_id, from_position, state, outcome)
     FROM facts
     WHERE type IN ('SubmissionUploaded', 'TrainingStarted', 'TrainingFinished', 'SubmissionWithdrawn', 'ScoreComputed', 'ScoringFailed')
         OR (type = 'TrainingRequested' AND number = 1);
+-- Withdrawn before its turn came: nothing here says which run's stream that is on, but nothing has changed the row since.
+INSERT INTO submission_states (submission_id, from_position, state, outcome)
+    SELECT submission_id, changed_at_position, state, outcome FROM submissions WHERE state = 'withdrawn' AND run_id IS NULL;
 """
 
 
