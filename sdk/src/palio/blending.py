@@ -15,7 +15,7 @@ from typing import Any
 
 from palio import ensembles, kit, scoring
 from palio.blend_choices import BlendChoices
-from palio.channel import Say, own_channel
+from palio.channel import Say, own_channel, words_of_os_error
 from palio.kit import Indices, KitError, Problem, kit_fault
 from palio.kit_description import description
 from palio.saved_predictions import load_y_pred, save_submission
@@ -152,6 +152,9 @@ def main(arguments: list[str]) -> int:
         Blending(kit.load(Path(arguments[0]).resolve(), choices.data_label), choices, say).run()
     except KitError as error:
         say("failed", reason=str(error), traceback=error.detail)
+        return 1
+    except OSError as error:
+        say("failed", reason=words_of_os_error(error), traceback=None)
         return 1
     return 0
 

@@ -43,3 +43,8 @@ def own_commands() -> Iterator[dict[str, Any]]:
     os.dup2(nothing, 0)
     os.close(nothing)
     return map(json.loads, commands)
+
+
+def words_of_os_error(error: OSError) -> str:
+    """A folder that cannot be written, or a full disk, in one sentence: what, and why."""
+    return f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)

@@ -15,11 +15,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, Callable
 
 from palio.channel import MARK, event_of
+from palio.kit_process import ended_in_order
 from palio.trial_choices import Choices, Job
 
 #: Takes a line that a process printed, and what it belongs to: `fold 2`, or nothing.
@@ -27,8 +28,6 @@ Heard = Callable[[str, str], None]
 #: A wait is cut into such pieces: on Windows, nothing interrupts one.
 _PIECE_S = 0.5
 _ENDED = "ended"
-#: Signals that end a program which does nothing about them.
-_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def to_standard_error(belongs_to: str, line: str) -> None:
@@ -200,21 +199,3 @@ def _kill(worker: _Worker) -> None:
     # macOS refuses to signal a group of which only the dead are left.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(worker.process.pid, signal.SIGKILL)
-
-
-@contextmanager
-def ended_in_order() -> Iterator[None]:
-    """Turn the signals that would end this process at once into SystemExit, so that others can be ended before."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = {each: signal.signal(each, end) for each in _ENDING}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

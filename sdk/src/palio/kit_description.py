@@ -18,7 +18,12 @@ def description(problem: Problem, n_folds: int | None = None) -> dict[str, Any]:
         "n_folds": n_folds,
         "elements": list(problem.element_files),
         "metrics": [
-            {"name": metric.name, "precision": metric.precision, "is_lower_the_better": metric.is_lower_the_better}
+            # Whatever a kit writes, such as numpy's numbers, as what JSON has.
+            {
+                "name": str(metric.name),
+                "precision": int(metric.precision),
+                "is_lower_the_better": bool(metric.is_lower_the_better),
+            }
             for metric in problem.score_types
         ],
     }

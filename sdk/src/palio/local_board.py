@@ -20,8 +20,6 @@ from palio.training_output import TIME, StepScores, TrainingOutput
 from palio.trial_process import TrialResult
 
 STEPS = ("train", "valid", "test")
-#: Decimal places where the metric's own are not known.
-PRECISION = 2
 
 
 @dataclass(frozen=True)

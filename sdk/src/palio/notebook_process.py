@@ -6,11 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from palio.contract_errors import KitError
 from palio.kit_process import events, started
-from palio.terminal import messages, say
+from palio.progress import progress_bar
+from palio.terminal import say
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -29,15 +28,11 @@ def notebook_of(kit: Path) -> Path:
 def run_notebook(kit: Path) -> bool:
     """Run the kit's notebook in its environment and say what fails; whether nothing did."""
     notebook = notebook_of(kit)
-    columns = (TextColumn("Running"), BarColumn(), MofNCompleteColumn(), TextColumn("cells"), TimeElapsedColumn())
-    console = messages()
     last: dict[str, Any] = {}
-    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with started(kit, "notebook", notebook) as process, shown as progress:
-        task = progress.add_task("", total=None)
+    with started(kit, "notebook", notebook) as process, progress_bar("Running", "cells") as moved:
         for last in events(process, last={"done", "failed"}):
             if last["event"] == "cell":
-                progress.update(task, completed=last["number"], total=last["n_cells"])
+                moved(completed=last["number"], total=last["n_cells"])
     if last.get("event") == "done":
         say(f"{notebook.name} runs from top to bottom.", "green")
         return True

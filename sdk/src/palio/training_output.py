@@ -41,7 +41,7 @@ class TrainingOutput:
         self.folder = folder if data_label is None else folder / data_label
 
     def begin(self, n_folds: int, metrics: Sequence[Metric]) -> None:
-        """Remove the scores, predictions and errors of an earlier trial, and folds that there are no more; models stay."""
+        """Remove the scores, predictions and errors of an earlier trial, and folds that there are no more; models of the others stay."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for number, folder in self._folds():
             if number >= n_folds:
@@ -62,11 +62,21 @@ class TrainingOutput:
         """What is known of the metrics; None of what `ramp-test` wrote."""
         try:
             found: list[Metric] = json.loads(self._file("metrics.json").read_text("utf-8"))["metrics"]
+            names = [metric["name"] for metric in found if {"precision", "is_lower_the_better"} <= metric.keys()]
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise KitError(f"{self._file('metrics.json')} is damaged ({error}). Test the submission again.") from error
+        if not names or len(names) < len(found):
+            raise KitError(f"{self._file('metrics.json')} is damaged. Test the submission again.")
         return found
+
+    def tried_at(self) -> float:
+        """When the trial began that it is of, in seconds since 1970; 0 for what `ramp-test` wrote."""
+        try:
+            return self._file("metrics.json").stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def write_bagged(self, scores: dict[str, dict[str, list[float]]], name: str = BAGGED) -> None:
         """Scores by metric, step and number of folds, the first for one fold."""

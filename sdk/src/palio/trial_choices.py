@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -56,7 +57,8 @@ class Choices:
 def check_label(label: str) -> None:
     """Raise KitError unless a data label can be the name of a folder: outputs are kept under it."""
     parts = PurePosixPath(label.replace("\\", "/")).parts
-    if len(parts) != 1 or label in {".", ".."} or ":" in label:
+    if len(parts) != 1 or label in {".", ".."} or ":" in label or re.fullmatch(r"fold_\d+", label):
         raise KitError(
-            f"{label!r} cannot be a data label: it must be the name of a folder, such as the one in data/ that it means."
+            f"{label!r} cannot be a data label: it must be the name of a folder, such as the one in data/ that it means,"
+            " and none that a fold has."
         )

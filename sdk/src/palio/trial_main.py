@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from palio import kit
-from palio.channel import MARK, own_channel, own_commands
+from palio.channel import MARK, own_channel, own_commands, words_of_os_error
 from palio.kit import KitError
 from palio.submission_errors import SubmissionError
 from palio.trial import Trial
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         return 1
     except OSError as error:
         # What the submission raises is its own error: this is a folder that cannot be written, or a full disk.
-        say("failed", outcome="system_error", reason=f"{error.filename}: {error.strerror}", traceback=None, **job)
+        say("failed", outcome="system_error", reason=words_of_os_error(error), traceback=None, **job)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -180,10 +180,10 @@ def _bag(rw: Any, case: dict[str, Any]) -> Any:
 
 
 def blend_case(rw: Any, case: dict[str, Any]) -> tuple[Any, Any, list[Any]]:
-    """The metric, the truth and the candidates' predictions of a case with `metric`, `n_classes` (0: regression), `y_true`, `y_preds`."""
+    """The metric, the truth and the candidates' predictions of a case with `metric`, `n_classes` (0: regression), `y_true`, `y_preds`, `dtype`."""
     kinds, n_classes = rw.prediction_types, case["n_classes"]
     make = kinds.make_multiclass(label_names=list(range(n_classes))) if n_classes else kinds.make_regression(label_names=[])
-    predictions = [make(y_pred=np.array(y_pred)) for y_pred in case["y_preds"]]
+    predictions = [make(y_pred=np.array(y_pred, dtype=case["dtype"])) for y_pred in case["y_preds"]]
     return getattr(rw.score_types, case["metric"])(), make(y_true=np.array(case["y_true"])), predictions
 
 

@@ -155,10 +155,8 @@ def test_many_at_once_get_what_the_metric_gives_each_of_them(seed: int, n_rows: 
         if batched is None or len(set(truth.y_pred_label_index)) < 2:
             continue
         batched_names.add(name)
-        # Of two, scaled back where sums do as well.
         members = [batched.reduce(each.y_pred) for each in candidates]
-        sums = np.array([members[0] + each for each in members])
-        found = batched.score(sums if batched.is_scale_free else sums / 2)
+        found = batched.score(np.array([(members[0] + each) / 2 for each in members]))
         expected = [metric.score_function(truth, type(truth).combine([candidates[0], each])) for each in candidates]
         assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
     if len(set(truth.y_pred_label_index)) == n_classes:
@@ -262,7 +260,12 @@ def test_the_picks_are_those_of_ramp(ramp: Ramp) -> None:
             truth = random.integers(0, n_classes, n_rows) if n_classes else random.normal(10, 2, n_rows)
             noise = random.dirichlet(np.ones(n_classes), (n, n_rows)) if n_classes else random.normal(10, 2, (n, n_rows))
             y_preds = 0.8 * noise + 0.2 * (np.eye(n_classes)[truth] if n_classes else truth)
-            cases.append({"metric": metric, "n_classes": n_classes, "y_true": truth.tolist(), "y_preds": y_preds.tolist()})
+            if n_classes:
+                # As of a network, sure of some rows, right or wrong.
+                y_preds[:, : n_rows // 3] = np.eye(n_classes)[y_preds[:, : n_rows // 3].argmax(axis=2)]
+            for dtype in ("float64", "float32"):
+                case = {"metric": metric, "n_classes": n_classes, "y_true": truth.tolist(), "y_preds": y_preds.tolist()}
+                cases.append({**case, "dtype": dtype})
     theirs = ramp("blends", cases)
     ours = []
     for case in cases:

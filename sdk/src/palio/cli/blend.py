@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from palio.blend_choices import BlendChoices
@@ -16,8 +15,9 @@ from palio.cli.session import json_option
 from palio.contract_errors import KitError
 from palio.kit_folder import find_kit, is_kit, submissions_of
 from palio.kit_process import events, started
+from palio.progress import progress_bar
 from palio.score_table import number, scores_grid
-from palio.terminal import messages, plain, print_json, results, say
+from palio.terminal import plain, print_json, results, say
 from palio.training_output import BAGGED, TrainingOutput
 from palio.trial_choices import check_label
 
@@ -95,19 +95,16 @@ def _submissions(kit: Path, names: Sequence[str], data_label: str | None) -> lis
 
 def _blended(kit: Path, choices: BlendChoices, variables: dict[str, str]) -> dict[str, Any]:
     """What the inner side says, with its progress; raises KitError if it fails."""
-    columns = (TextColumn("Blending"), BarColumn(), MofNCompleteColumn(), TextColumn("folds"), TimeElapsedColumn())
-    console = messages()
     said: dict[str, Any] = {"folds": []}
-    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with started(kit, "blending", kit, choices.to_json(), variables={**os.environ, **variables}) as process, shown as progress:
-        task = progress.add_task("", total=None)
+    blending = started(kit, "blending", kit, choices.to_json(), variables={**os.environ, **variables})
+    with blending as process, progress_bar("Blending", "folds") as moved:
         for event in events(process, last={"done", "failed"}):
             kind = event.pop("event")
             if kind == "failed":
                 raise KitError(event["reason"], event["traceback"])
             if kind == "fold":
                 said["folds"].append(event)
-                progress.update(task, completed=len(said["folds"]), total=said["n_folds"])
+                moved(completed=len(said["folds"]), total=said["n_folds"])
             else:
                 said.update(event)
     if "contributivity" not in said:

@@ -91,8 +91,8 @@ def _entries(outputs: dict[str, TrainingOutput]) -> list[Entry]:
 
 
 def _metrics(kit: Path, outputs: Sequence[TrainingOutput]) -> list[Metric]:
-    """The kit's metrics as they were when scores were kept; those of today if `ramp-test` kept all of them."""
-    for output in outputs:
+    """The kit's metrics as they were when scores were kept last; those of today if `ramp-test` kept all of them."""
+    for output in sorted(outputs, key=TrainingOutput.tried_at, reverse=True):
         metrics = output.metrics()
         if metrics is not None:
             return metrics

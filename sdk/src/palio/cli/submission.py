@@ -6,7 +6,6 @@ from pathlib import Path
 from uuid import UUID
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from palio.cli.session import connect, here, json_option, named_challenge, server_option
@@ -14,6 +13,7 @@ from palio.client import ApiError, Client
 from palio.client.answers import Submission
 from palio.contract_errors import KitError
 from palio.kit_folder import find_target, read_elements
+from palio.progress import progress_bar
 from palio.score_table import print_scores, seconds
 from palio.terminal import messages, plain, print_json, results, say
 
@@ -158,12 +158,10 @@ def _watch(client: Client, submission: str) -> Submission:
     """Follow a submission to its end, showing its folds."""
     found: Submission = {}
     console = messages()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("folds"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("waiting", total=None)
+    with progress_bar("waiting", "folds") as moved:
         for found in client.watch(submission):
             done, n_folds = found.get("folds_done", 0), found.get("n_folds")
-            progress.update(task, description=_waiting(found), completed=done, total=n_folds)
+            moved(description=_waiting(found), completed=done, total=n_folds)
             if not console.is_terminal:
                 say(f"{_waiting(found)}: {done} of {n_folds} folds" if n_folds else _waiting(found))
     return found

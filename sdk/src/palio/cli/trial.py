@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from palio.cli.session import json_option
-from palio.kit_folder import Target, find_targets
+from palio.kit_folder import ALL, Target, find_targets
 from palio.local_board import STEPS, Entry, LocalBoard
 from palio.notebook_process import run_notebook
+from palio.progress import progress_bar
 from palio.score_table import print_retrained, print_scores
-from palio.terminal import messages, plain, print_json, results, say
+from palio.terminal import plain, print_json, results, say
 from palio.training_output import TrainingOutput
 from palio.trial_choices import Choices
 from palio.trial_process import TrialResult, cores, run_trial
@@ -73,7 +72,7 @@ def test(
     targets = find_targets(where, kit, submission)
     tried = [_try(target, choices, jobs or cores(), quiet=as_json) for target in targets]
     if as_json:
-        print_json(_as_json(tried, alone=len(targets) == 1))
+        print_json(_as_json(tried, alone=ALL not in {*where, submission}))
     elif len(tried) > 1:
         _print_board(tried)
     failed = any(not result.succeeded for result in tried)
@@ -87,8 +86,10 @@ def test(
 def _try(target: Target, choices: Choices, at_once: int, *, quiet: bool) -> TrialResult:
     """Run a trial, with its progress, and print what came of it."""
     say(f"Testing {target.submission.name} in {target.kit}")
-    with _progress() as told:
-        result = run_trial(target, choices, at_once=at_once, told=told)
+    with progress_bar("Training", "folds") as moved:
+        result = run_trial(
+            target, choices, at_once=at_once, told=lambda so_far: moved(completed=len(so_far.folds), total=so_far.n_folds or None)
+        )
     for words in result.notes:
         say(words, "yellow")
     if result.succeeded and not quiet:
@@ -101,15 +102,6 @@ def _try(target: Target, choices: Choices, at_once: int, *, quiet: bool) -> Tria
     elif choices.writes:
         say(f"Kept in {TrainingOutput(target.submission, choices.data_label).folder}")
     return result
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[TrialResult], None]]:
-    columns = (TextColumn("Training"), BarColumn(), MofNCompleteColumn(), TextColumn("folds"), TimeElapsedColumn())
-    console = messages()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda result: progress.update(task, completed=len(result.folds), total=result.n_folds or None)
 
 
 def _say_failure(result: TrialResult) -> None:

@@ -25,12 +25,11 @@ _CLIP = 1e-15
 class BatchedMetric:
     """`reduce`: what a metric needs of a candidate's `y_pred`, as an array that can be averaged; `score`: of such means.
 
-    `is_scale_free`: whether sums do as well as means.
+    The means have the very digits of what `combine` gives: where candidates are sure of themselves, classes tie by them.
     """
 
     reduce: Callable[[Array], Array]
     score: Callable[[Array], Scores]
-    is_scale_free: bool = False
 
 
 def combines_by_mean(kind: Any) -> Callable[[Array], Array] | None:
@@ -62,10 +61,10 @@ def _of_distributions(name: str, metric: Any, y_true: Array) -> BatchedMetric | 
         score = _OF_LABELS[name](np.bincount(classes, minlength=y_true.shape[1]), metric)
         return score and _labels(score, classes, y_true.shape[1])
     if name in _OF_SECOND_CLASS:
-        return BatchedMetric(lambda y_pred: _one_class(y_pred, slice(None), 1), _OF_SECOND_CLASS[name](classes))
+        return BatchedMetric(lambda y_pred: as_distributions(y_pred)[:, 1], _OF_SECOND_CLASS[name](classes))
     if name == "NegativeLogLikelihood" and (np.count_nonzero(y_true, axis=1) == 1).all():
         rows = np.arange(len(classes))
-        return BatchedMetric(lambda y_pred: _one_class(y_pred, rows, classes), _negative_log_likelihood)
+        return BatchedMetric(lambda y_pred: as_distributions(y_pred)[rows, classes], _negative_log_likelihood)
     return None
 
 
@@ -76,30 +75,14 @@ def as_distributions(y_pred: Array) -> Array:
     return distributions
 
 
-# The same, quicker, for what needs less of it: the sums are added up in another order, which is in the last digit.
-
-
-def _one_class(y_pred: Array, rows: Any, classes: Any) -> Array:
-    """The probability of one class of each row, as they are averaged: (n_rows,)."""
-    positive = np.clip(_as_numbers(y_pred), _CLIP, 1 - _CLIP)
-    return np.asarray(positive[rows, classes] / np.einsum("ij->i", positive))
-
-
-def _by_class(y_pred: Array, order: Array) -> Array:
-    """Distributions with classes before rows, which stand in this order: (n_classes, n_rows)."""
-    positive = np.take(_as_numbers(y_pred).T, order, axis=1)
-    np.clip(positive, _CLIP, 1 - _CLIP, out=positive)
-    positive /= positive.sum(axis=0)
-    return positive
-
-
 def _as_numbers(y_pred: Array) -> Array:
     # A floating type stays what it is: `combine` adds up in it too.
     return y_pred if np.issubdtype(y_pred.dtype, np.floating) else np.asarray(y_pred, dtype=np.float64)
 
 
 def _negative_log_likelihood(of_true: Array) -> Scores:
-    tiny = np.finfo(np.float64).eps
+    # Kept away from 0 and 1 by the precision of their type, as the metric does.
+    tiny = np.finfo(of_true.dtype).eps
     return np.asarray(-np.log(np.clip(of_true, tiny, 1 - tiny)).mean(axis=1))
 
 
@@ -112,24 +95,23 @@ def _labels(score: Callable[[Array], Scores], classes: Array, n_classes: int) ->
     n_true = np.bincount(classes, minlength=n_classes)
     ends = np.cumsum(n_true)
 
-    def n_right(sums: Array) -> Array:
+    def n_right(means: Array) -> Array:
         """How many rows of each true class have it as their first most probable one: (n_candidates, n_classes)."""
-        right = np.zeros((len(sums), n_classes))
+        right = np.zeros((len(means), n_classes))
         for true in np.flatnonzero(n_true):
             rows = slice(ends[true] - n_true[true], ends[true])
-            own = sums[:, true, rows]
+            own = means[:, true, rows]
             is_first = np.ones(own.shape, dtype=bool)
             if true > 0:
-                is_first &= own > sums[:, :true, rows].max(axis=1)
+                is_first &= own > means[:, :true, rows].max(axis=1)
             if true < n_classes - 1:
-                is_first &= own >= sums[:, true + 1 :, rows].max(axis=1)
+                is_first &= own >= means[:, true + 1 :, rows].max(axis=1)
             right[:, true] = np.count_nonzero(is_first, axis=1)
         return right
 
     return BatchedMetric(
-        reduce=lambda y_pred: _by_class(y_pred, order),
-        score=lambda sums: score(n_right(sums)),
-        is_scale_free=True,
+        reduce=lambda y_pred: np.take(as_distributions(y_pred).T, order, axis=1),
+        score=lambda means: score(n_right(means)),
     )
 
 

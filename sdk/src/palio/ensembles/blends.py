@@ -70,14 +70,15 @@ class MeanBlend:
             return found
         first = self._member(candidates[0])
         size = min(len(candidates), max(1, _CHUNK_BYTES // max(1, first.nbytes)))
-        chunk = np.empty((size, *first.shape))
-        total = 0 if self._total is None else self._total
+        total = np.zeros((), first.dtype) if self._total is None else self._total
+        # In the type that `combine` would add them up in.
+        chunk = np.empty((size, *first.shape), np.result_type(total, *{self._member(each).dtype for each in candidates}))
         for start in range(0, len(candidates), size):
             part = candidates[start : start + size]
             sums = chunk[: len(part)]
             for place, candidate in enumerate(part):
-                np.add(self._member(candidate), total, out=sums[place])
-            if self._picks and not self._metric.is_scale_free:
+                np.add(total, self._member(candidate), out=sums[place])
+            if self._picks:
                 sums /= len(self._picks) + 1
             found[start : start + size] = self._metric.score(sums)
         return found
@@ -85,7 +86,7 @@ class MeanBlend:
     def add(self, candidate: int) -> None:
         """See `Blend`."""
         self._picks.append(candidate)
-        self._total = self._member(candidate) + (0 if self._total is None else self._total)
+        self._total = self._member(candidate) if self._total is None else self._total + self._member(candidate)
 
     def _member(self, candidate: int) -> Array:
         if candidate not in self._reduced:
