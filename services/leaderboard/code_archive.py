@@ -14,14 +14,13 @@ from uuid import UUID
 
 from services.leaderboard.csv_text import csv_of
 from services.leaderboard.grades import HandedIn
+from services.leaderboard.zip_entries import zip_entry
 from shared.artefacts import Bucket, MissingArtefactError, Store, content_key
 from shared.artefacts.archives import ArchiveLimits, unpack
 
 #: More than a submission may hold.
 LIMITS = ArchiveLimits(max_bytes=2 * 2**30)
 CHUNK_BYTES = 1 << 20
-#: Zip has no time before 1980; a fixed one makes the same code the same file.
-TIME = (1980, 1, 1, 0, 0, 0)
 MAX_NAME = 40
 #: Of an id, so many digits tell folders apart.
 ID_DIGITS = 12
@@ -32,7 +31,7 @@ def zip_of(store: Store, submissions: Sequence[HandedIn]) -> Iterator[bytes]:
     pieces = _Pieces()
     with zipfile.ZipFile(pieces, "w", zipfile.ZIP_DEFLATED) as target:
         lines = [(folder_of(each), each.team, each.name, str(each.submission_id)) for each in submissions]
-        target.writestr(_entry("index.csv"), csv_of(("folder", "team", "submission", "submission_id"), lines))
+        target.writestr(zip_entry("index.csv"), csv_of(("folder", "team", "submission", "submission_id"), lines))
         for each in submissions:
             yield from _add(target, pieces, store, each)
             yield pieces.take()
@@ -58,20 +57,16 @@ def _add(target: zipfile.ZipFile, pieces: "_Pieces", store: Store, submission: H
         try:
             store.get_file(Bucket.SUBMISSIONS, content_key(submission.bundle_digest), bundle)
         except MissingArtefactError:
-            target.writestr(_entry(f"{folder}/LOST.txt"), "The object store does not hold this submission's files any more.\n")
+            target.writestr(zip_entry(f"{folder}/LOST.txt"), "The object store does not hold this submission's files any more.\n")
             return
         for name in sorted(unpack(bundle, unpacked, LIMITS)):
-            with (unpacked / name).open("rb") as source, target.open(_entry(f"{folder}/{name}"), "w", force_zip64=True) as file:
+            with (
+                (unpacked / name).open("rb") as source,
+                target.open(zip_entry(f"{folder}/{name}"), "w", force_zip64=True) as file,
+            ):
                 while chunk := source.read(CHUNK_BYTES):
                     file.write(chunk)
                     yield pieces.take()
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, TIME)
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.external_attr = 0o644 << 16
-    return entry
 
 
 class _Pieces:

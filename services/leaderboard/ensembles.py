@@ -11,7 +11,7 @@ from shared.final_scores import RankedSplit
 
 _SELECT = text(
     "SELECT from_position, ensemble FROM ensembles WHERE challenge_id = :challenge_id AND from_position <= :position"
-    " AND coalesce(to_position > :position, true)"
+    " ORDER BY from_position DESC LIMIT 1"
 )
 _LATEST = 2**63 - 1
 
@@ -31,6 +31,10 @@ class Ensemble:
     def percent_of(self, submission_id: UUID) -> int:
         """A submission's contributivity in whole percent; 0 for one that was not picked, or not looked at yet."""
         return round(100 * self.shares.get(submission_id, 0.0))
+
+    def looks_like(self, other: "Ensemble | None") -> bool:
+        """Whether boards show the same of both."""
+        return other is not None and self.shares == other.shares and self.event.combined == other.event.combined
 
     def combined(self, split: RankedSplit) -> dict[str, float | None]:
         """What it scores, by metric."""

@@ -110,6 +110,9 @@ class KeptBoards:
             are_names_old = read_at_s - before.named_at_s >= self._names_s
             submissions = _renamed(connection, submissions) if are_names_old else submissions
             ensemble = find_ensemble(connection, challenge_id)
+            if ensemble is not None and ensemble.looks_like(before.ensemble):
+                # Looked at again, and the same came of it.
+                ensemble = before.ensemble
         now = replace(
             before,
             challenge=challenge,
@@ -120,8 +123,7 @@ class KeptBoards:
             named_at_s=read_at_s if are_names_old else before.named_at_s,
         )
         is_same_problem = challenge.problem == before.challenge.problem
-        is_same_ensemble = (ensemble and ensemble.from_position) == (before.ensemble and before.ensemble.from_position)
-        if submissions is before.submissions and is_same_problem and is_same_ensemble:
+        if submissions is before.submissions and is_same_problem and ensemble is before.ensemble:
             return now
         # Copied, which is one step: another thread may be adding rows to it.
         rows = before.rows.copy() if is_same_problem else {}

@@ -202,12 +202,7 @@ def when_score_computed(rows: Rows, event: ScoreComputed, recorded: RecordedEven
 
 def when_ensemble_computed(rows: Rows, event: EnsembleComputed, recorded: RecordedEvent) -> None:
     """The ensemble from this position on."""
-    key = (event.challenge_id,)
-    before = rows.the(CHALLENGES, key)["ensemble_at_position"]
-    if before is not None:
-        rows.update(ENSEMBLES, (event.challenge_id, before), to_position=recorded.position)
     rows.insert(ENSEMBLES, challenge_id=event.challenge_id, from_position=recorded.position, ensemble=event.model_dump_json())
-    rows.update(CHALLENGES, key, ensemble_at_position=recorded.position)
     if event.detail_digest is not None:
         _note_fault(rows, event, recorded, "ensemble", "metrics gave no number")
 

@@ -45,16 +45,13 @@ CHALLENGES = Table(
     given_column("created_at_position", BigInteger),
     #: Null while it has not closed.
     Column("closed_at_position", BigInteger),
-    #: Of its newest ensemble; null before the first.
-    Column("ensemble_at_position", BigInteger),
 )
 ENSEMBLES = Table(
     "ensembles",
     TABLES,
     key_column("challenge_id", Text),
+    #: It is the newest one up to the next position of its challenge.
     key_column("from_position", BigInteger),
-    #: The position of the next one; null for the newest.
-    Column("to_position", BigInteger),
     #: The `EnsembleComputed` event's data.
     given_column("ensemble", Text),
 )

@@ -74,14 +74,19 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Where a number stands, rounded to a tenth of a unit."""
-        share = (value - self.low) / (self.high - self.low)
+        """Where a number stands, rounded to a tenth of a unit; at the end, if it is beyond."""
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 1)
 
 
 def across(values: Iterable[float]) -> Scale:
     """From left to right."""
     return Scale(*_bounds(values), LEFT, WIDTH - RIGHT)
+
+
+#: From so much on, or with so many digits after the point, a number beside an axis is written with a power of ten.
+_LONG_NUMBER, _MAX_DECIMALS = 1e9, 9
+_LARGEST = 1e300
 
 
 def upwards(values: Iterable[float]) -> Scale:
@@ -91,7 +96,8 @@ def upwards(values: Iterable[float]) -> Scale:
 
 def _bounds(values: Iterable[float]) -> tuple[float, float]:
     """From the least to the most, with a little room, so that no mark is cut; a room of its own for a single value."""
-    finite = [value for value in values if math.isfinite(value)]
+    # Beyond that, room and ticks leave what a float can say.
+    finite = [min(max(value, -_LARGEST), _LARGEST) for value in values if math.isfinite(value)]
     if not finite:
         return 0.0, 1.0
     low, high = min(finite), max(finite)
@@ -107,7 +113,9 @@ def number_ticks(scale: Scale, n_wanted: int = 5) -> list[Tick]:
     decimals = max(0, -math.floor(math.log10(step)))
     first = math.ceil(scale.low / step)
     last = math.floor(scale.high / step)
-    return [Tick(scale(number * step), f"{number * step + 0.0:,.{decimals}f}") for number in range(first, last + 1)]
+    is_short = max(abs(scale.low), abs(scale.high)) < _LONG_NUMBER and decimals <= _MAX_DECIMALS
+    format_ = f",.{decimals}f" if is_short else ".4g"
+    return [Tick(scale(number * step), f"{number * step + 0.0:{format_}}") for number in range(first, last + 1)]
 
 
 def time_ticks(scale: Scale, n_wanted: int = 4) -> list[Tick]:

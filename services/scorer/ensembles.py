@@ -183,7 +183,7 @@ class EnsembleMaker:
         )
 
     def _failed(self, due: DueEnsemble, error: KitError) -> EnsembleFailed:
-        detail = store_detail(self._store, f"{error.reason}\n\n{error.detail or ''}")
+        detail = store_detail(self._store, error.for_organiser)
         log.warning("ensemble_failed", challenge=due.challenge_id, detail_digest=detail)
         return EnsembleFailed(
             challenge_id=due.challenge_id,

@@ -45,7 +45,7 @@ class RunScorer:
             return self._score(finished, submission, prepared)
         except KitError as error:
             # The team reads the reason, and the words of code that holds the labels may hold some: they are the organiser's alone.
-            return self._failed(finished, submission, Outcome.KIT_ERROR, KIT_FAILED, f"{error.reason}\n\n{error.detail or ''}")
+            return self._failed(finished, submission, Outcome.KIT_ERROR, KIT_FAILED, error.for_organiser)
         except (MissingInterpreterError, TooLargeError) as error:
             return self._failed(finished, submission, Outcome.ENVIRONMENT_ERROR, str(error))
         except BadPredictionsError as error:

@@ -33,6 +33,11 @@ class KitError(Exception):
         self.reason = shown(reason, _MAX_REASON_CHARS)
         self.detail = None if detail is None else shown(detail, _MAX_DETAIL_CHARS)
 
+    @property
+    def for_organiser(self) -> str:
+        """All of it: words of code that may have held labels."""
+        return f"{self.reason}\n\n{self.detail or ''}"
+
 
 class _Fault(BaseModel):
     """What the runner says of a kit that failed."""

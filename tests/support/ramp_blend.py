@@ -8,7 +8,6 @@ test set or None. `null` for NaN and infinity.
 import contextlib
 import inspect
 import json
-import math
 import os
 import pickle
 import sys
@@ -16,6 +15,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from ramp_numbers import finite
 from rampwf.utils import assert_read_problem
 from rampwf.utils.combine import get_score_cv_bags
 from rampwf.utils.testing import blend_on_fold
@@ -91,10 +91,6 @@ def _scores(problem: object, bag: tuple, y_train: object, y_test: object, folds:
         test = get_score_cv_bags(metric, bag[1], problem.Predictions(y_true=y_test))[1][-1] if y_test is not None else None
         scores[metric.name] = {"valid": finite(valid), "test": None if test is None else finite(test)}
     return scores
-
-
-def finite(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None
 
 
 if __name__ == "__main__":

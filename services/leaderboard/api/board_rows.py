@@ -33,7 +33,7 @@ class Asked(BaseModel):
     )
     format: Literal["json", "csv"] | None = Field(None, description="Else what `Accept` says.")
 
-    team: str | None = Field(None, description="Only this team's.")
+    team: str | None = Field(None, max_length=200, description="Only this team's.")
     sort: str | None = Field(
         None,
         max_length=200,

@@ -22,8 +22,8 @@ from shared.http import Problem
 from shared.visibility import Phase, Viewer, sees_private_scores
 
 AnswerKey = tuple[Board, bool, str | None, str | None, int, int | None]
-#: Of one challenge.
-MAX_ANSWERS, MAX_ANSWER_BYTES = 256, 32 * 2**20
+#: Of one challenge. A crowd asks for the same few; who asks for each part in each order must not fill the memory.
+MAX_ANSWERS, MAX_ANSWER_BYTES = 8, 32 * 2**20
 At = Annotated[str | None, Query(max_length=40, description="A ledger position, or a time with its zone: as it stood then.")]
 
 
@@ -121,7 +121,6 @@ def make_answer(kept: Kept, board: Board, asked: Asked, *, csv: bool) -> Answer:
     answer = Answer.of(as_csv(page) if csv else page.model_dump_json(), CSV if csv else JSON, page.position)
     answers = answers_of(kept)
     with kept.making:
-        # Whoever asks for each part in each order does not fill the memory.
         if sum(len(each.body) for each in answers.values()) > MAX_ANSWER_BYTES or len(answers) >= MAX_ANSWERS:
             answers.clear()
         answers[answer_key(board, asked, csv=csv)] = answer

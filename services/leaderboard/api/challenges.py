@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from services.leaderboard.api.context import Context
 from services.leaderboard.challenges import Challenge, find_challenge, find_problem, has_joined, list_challenges
+from services.leaderboard.zip_entries import zip_entry
 from shared.artefacts import Bucket, Store, content_key, details_key
 from shared.artefacts.archives import ArchiveLimits, unpack
 from shared.events import FoldLimits, Metric, ProblemPrepared
@@ -23,8 +24,6 @@ from shared.visibility import Viewer, sees_problem, sees_starting_kit
 
 KIT_LIMITS = ArchiveLimits(max_bytes=2 * 2**30)
 ZIP_CHUNK = 1 << 20
-#: Zip has no time before 1980; a fixed one makes the same kit the same file.
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 class Closing(BaseModel):
@@ -201,9 +200,7 @@ def _zip_of(store: Store, kit_digest: str) -> Iterator[bytes]:
         zipped = Path(folder) / "kit.zip"
         with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as target:
             for path in sorted(each for each in unpacked.rglob("*") if each.is_file()):
-                entry = zipfile.ZipInfo(path.relative_to(unpacked).as_posix(), ZIP_TIME)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.external_attr = 0o644 << 16
+                entry = zip_entry(path.relative_to(unpacked).as_posix())
                 with path.open("rb") as source, target.open(entry, "w") as file:
                     while chunk := source.read(ZIP_CHUNK):
                         file.write(chunk)

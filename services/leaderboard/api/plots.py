@@ -42,7 +42,7 @@ class AskedPlot(BaseModel):
 
     metric: str | None = Field(None, max_length=200, description="Else the official one.")
     split: RankedSplit = Field("valid", description="`test`: private scores, which have their time.")
-    team: str | None = Field(None, description="Only this team's.")
+    team: str | None = Field(None, max_length=200, description="Only this team's.")
     at: str | None = Field(None, max_length=40, description="A ledger position, or a time with its zone: as it stood then.")
     format: Literal["json", "csv"] | None = Field(None, description="Else what `Accept` says.")
 

@@ -1,4 +1,4 @@
-"""Ensembles, each with the positions from and to which it was the newest."""
+"""Ensembles, each with the position from which on it was the newest."""
 
 from alembic import op
 
@@ -9,13 +9,10 @@ STATEMENTS = """
 CREATE TABLE ensembles (
     challenge_id text NOT NULL,
     from_position bigint NOT NULL,
-    -- The position of the next one; null for the newest.
-    to_position bigint,
     -- The EnsembleComputed event's data.
     ensemble text NOT NULL,
     PRIMARY KEY (challenge_id, from_position)
 );
-ALTER TABLE challenges ADD COLUMN ensemble_at_position bigint;
 """
 
 

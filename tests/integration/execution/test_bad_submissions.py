@@ -273,18 +273,26 @@ def test_a_subclass_of_arrays_cannot_lie(train: Train, tiny: Laid) -> None:
 
 def test_nothing_that_holds_labels_can_be_read(train: Train) -> None:
     head = """
-import os
+import os, sys
+# The log has a bound: Python's own thousands of files would push out what is looked for.
+known = ("/proc", "/usr", "/environment", "/dev", "/lib", "/etc", "/bin", "/sbin", "/runner", sys.base_prefix, sys.prefix)
 for root, folders, names in os.walk("/"):
-    if root.startswith(("/proc", "/usr", "/environment", "/dev", "/lib", "/etc")):
+    if root.startswith(known):
         folders[:] = []
         continue
     for name in names:
         print(os.path.join(root, name))
+print("all seen")
 """
-    log = train(classifier(head=head)).log.decode()
-    seen = {line for line in log.splitlines() if line.startswith("/") and "/lib/python" not in line and "/.pyenv/" not in line}
-    outside = {path for path in seen if not path.startswith(("/runner/", "/root/", "/home/", "/bin/", "/sbin/"))}
-    assert outside == {"/data/x_train", "/data/x_test", "/kit/problem.py", "/job/fold", "/job/submission/classifier.py"}
+    log = train(classifier(head=head)).log.decode().splitlines()
+    assert "all seen" in log
+    assert {line for line in log if line.startswith("/")} == {
+        "/data/x_train",
+        "/data/x_test",
+        "/kit/problem.py",
+        "/job/fold",
+        "/job/submission/classifier.py",
+    }
 
 
 def test_labels_outside_the_fold_are_not_given(train: Train, tiny: Laid) -> None:
