@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from services.ingest.names import is_visible
+from shared.challenge_rules import rules_of
 from shared.events import ENSEMBLE_SIZE, TEAM_LOG_BYTES, ChallengeCreated, FoldLimits, JoinApproved, LogPolicy, Metadata
 from shared.http import Problem
-from shared.ledger import NewEvent, append, derived_id, read_stream
+from shared.ledger import NewEvent, append, derived_id
 from shared.prepared_problems import find_prepared, newest_prepared, problem_history
 
 SLUG = "^[a-z0-9][a-z0-9_-]{1,62}$"
@@ -160,9 +161,8 @@ def _position_of(connection: Connection, stream: str) -> int:
 def find_rules(connection: Connection, challenge_id: str) -> ChallengeCreated:
     """The rules of a challenge. Raises a 404 `Problem` if there is none of this id."""
     # From the ledger, which brings what an earlier release recorded up to date.
-    stream = read_stream(connection, f"challenge-{challenge_id}")
-    rules = stream[0].event() if stream else None
-    if not isinstance(rules, ChallengeCreated):
+    rules = rules_of(connection, challenge_id)
+    if rules is None:
         raise Problem(
             HTTPStatus.NOT_FOUND, "unknown-challenge", f"There is no challenge {challenge_id}. They are listed at /v1/challenges"
         )

@@ -1,14 +1,11 @@
 """Boards: scored submissions in order. Pure.
 
-Public boards rank by validation scores, private ones by test scores. Ties: the earlier submission first. A score that is missing
-stands last, whichever direction is better. In a competition each team has one place: its best by the public score, also on the
-private board, since that is what it chose by.
+Public boards rank by validation scores, private ones by test scores. In a competition each team has one place: its best by the public
+score, also on the private board, since that is what it chose by.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
 from uuid import UUID
@@ -16,6 +13,7 @@ from uuid import UUID
 from services.leaderboard.submissions import Submission
 from shared.events import Metric
 from shared.final_scores import RankedSplit, ScoreKind
+from shared.ranking import best_of_teams, in_order
 
 
 class Board(StrEnum):
@@ -57,7 +55,7 @@ def rank(submissions: Sequence[Submission], metrics: Sequence[Metric], board: Bo
     """The rows of a board, best first; `metrics[0]` is the official one."""
     public_rank: dict[UUID, int] = {}
     if board.is_competition:
-        submissions = _best_of_teams(_ordered(submissions, metrics[0], "valid", score_kind))
+        submissions = best_of_teams(_ordered(submissions, metrics[0], "valid", score_kind))
         public_rank = {each.submission_id: number for number, each in enumerate(submissions, start=1)}
     split: RankedSplit = "test" if board.is_private else "valid"
     ordered = _ordered(submissions, metrics[0], split, score_kind)
@@ -75,31 +73,11 @@ def rank(submissions: Sequence[Submission], metrics: Sequence[Metric], board: Bo
 
 
 def _ordered(submissions: Sequence[Submission], official: Metric, split: RankedSplit, score_kind: ScoreKind) -> list[Submission]:
-    scored = [(each, each.figures.final(split, score_kind)) for each in submissions if each.score is not None]
-
-    def place(entry: tuple[Submission, Mapping[str, float | None]]) -> tuple[bool, float, datetime, str]:
-        submission, scores = entry
-        return *_badness(scores.get(official.name), official), submission.submitted_at, str(submission.submission_id)
-
-    return [submission for submission, _ in sorted(scored, key=place)]
-
-
-def _best_of_teams(ordered: Sequence[Submission]) -> list[Submission]:
-    """The first submission of each team."""
-    best: dict[UUID, Submission] = {}
-    for each in ordered:
-        best.setdefault(each.team_id, each)
-    return list(best.values())
+    scored = [each for each in submissions if each.score is not None]
+    return in_order(scored, lambda each: each.figures.final(split, score_kind).get(official.name), official)
 
 
 def _within_noise(above: Submission, below: Submission, official: Metric, split: RankedSplit) -> bool | None:
     if above.score is None or below.score is None:
         return None
     return above.figures.within_noise_of(below.figures, official.name, split)
-
-
-def _badness(value: float | None, metric: Metric) -> tuple[bool, float]:
-    """Sorts a missing score behind every other, also behind the worst that a metric can say."""
-    if value is None or math.isnan(value):
-        return True, 0.0
-    return False, value if metric.is_lower_the_better else -value

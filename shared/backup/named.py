@@ -20,7 +20,8 @@ from shared.events import (
     ProblemPreparationFailed,
     ProblemPrepared,
     ProblemPublished,
-    ScoreComputed,
+    RescoringFailed,
+    ScoreEvent,
     ScoringFailed,
     SubmissionUploaded,
     TrainingFinished,
@@ -62,8 +63,9 @@ class Names:
             | WorkRequest
             | FoldTrained
             | TrainingFinished
-            | ScoreComputed
+            | ScoreEvent
             | ScoringFailed
+            | RescoringFailed
             | EnsembleEvent,
         )
     )
@@ -78,7 +80,14 @@ class Names:
         match event:
             case ProblemPublished() | ProblemPrepared():
                 yield from self._of_a_problem(event)
-            case ProblemPreparationFailed() | ScoreComputed() | ScoringFailed() | EnsembleComputed() | EnsembleFailed():
+            case (
+                ProblemPreparationFailed()
+                | ScoreEvent()
+                | ScoringFailed()
+                | RescoringFailed()
+                | EnsembleComputed()
+                | EnsembleFailed()
+            ):
                 if event.detail_digest:
                     yield ObjectName(Bucket.PRIVATE, details_key(event.detail_digest))
             case SubmissionUploaded():

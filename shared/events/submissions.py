@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.events.base import Event, Payload, Service, services
 from shared.events.challenges import FoldLimits
@@ -103,6 +103,43 @@ class RunEvent(Event):
     @property
     def stream(self) -> str:
         return f"run-{self.run_id}"
+
+
+class RunRequested(RunEvent):
+    """A submission is to be trained once more. The first run of a submission needs no request: its upload is one.
+
+    `retrain`: the run takes the place of the one before on the boards, once it is scored. `reproduce`: it is compared with `of_run_id`,
+    whose data and environment it gets, and stands on no board.
+    """
+
+    appended_by = services(Service.INGEST)
+    consumed_by = services(Service.ORCHESTRATOR, Service.LEADERBOARD)
+
+    challenge_id: str
+    team_id: UUID
+    #: Of this submission's runs; its upload asked for number 1.
+    number: int = Field(ge=2)
+    purpose: Literal["retrain", "reproduce"]
+    #: None for a retraining.
+    of_run_id: UUID | None
+    problem_id: str
+    problem_version: int = Field(ge=1)
+    pool: str
+    limits: FoldLimits
+    user_id: UUID
+    #: The requester's words, for whoever reads the history.
+    reason: str = Field(max_length=500)
+
+    @property
+    def stream(self) -> str:
+        return f"submission-{self.submission_id}"
+
+    @model_validator(mode="after")
+    def _of_what(self) -> "RunRequested":
+        if (self.of_run_id is None) != (self.purpose == "retrain"):
+            message = "a reproduction names the run that it is compared with, a retraining none"
+            raise ValueError(message)
+        return self
 
 
 class WorkRequest(RunEvent):
@@ -282,14 +319,8 @@ class BaggedScore(Payload):
     test: tuple[float | None, ...]
 
 
-class ScoreComputed(RunEvent):
-    """The predictions of a run were scored against labels that only the scorer reads."""
-
-    schema_version = 2
-    #: Version 2 has a digest more.
-    upcasters: ClassVar = {1: lambda data: data}
-    appended_by = services(Service.SCORER)
-    consumed_by = services(Service.LEADERBOARD, Service.MAILER, Service.SCORER)
+class ScoreEvent(RunEvent):
+    """What all events share that say what predictions of a run are worth, by the metrics of a version of the problem."""
 
     challenge_id: str
     problem_version: int
@@ -303,6 +334,35 @@ class ScoreComputed(RunEvent):
         return f"score-{self.run_id}"
 
 
+class ScoreComputed(ScoreEvent):
+    """The predictions of a run were scored against labels that only the scorer reads, by the version that it was trained on."""
+
+    schema_version = 2
+    #: Version 2 has a digest more.
+    upcasters: ClassVar = {1: lambda data: data}
+    appended_by = services(Service.SCORER)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER, Service.SCORER)
+
+
+class RunRescored(ScoreEvent):
+    """Predictions that were scored before were scored by another version of the problem; nothing was trained.
+
+    They count from when the challenge has adopted that version.
+    """
+
+    appended_by = services(Service.SCORER)
+    consumed_by = services(Service.LEADERBOARD)
+
+
+class RunReproduced(ScoreEvent):
+    """A reproduction was trained and scored. It stands beside the run that it is compared with, and on no board."""
+
+    appended_by = services(Service.SCORER)
+    consumed_by = services(Service.LEADERBOARD)
+
+    of_run_id: UUID
+
+
 class ScoringFailed(RunEvent):
     """The predictions of a run could not be scored: the kit's fault or ours, never the team's."""
 
@@ -310,6 +370,24 @@ class ScoringFailed(RunEvent):
     consumed_by = services(Service.LEADERBOARD, Service.MAILER)
 
     challenge_id: str
+    outcome: Literal["kit_error", "environment_error", "system_error"]
+    reason: str
+    #: Bucket `private`, `details/<digest>`: the traceback of the organiser's code, for the organiser.
+    detail_digest: str | None
+
+    @property
+    def stream(self) -> str:
+        return f"score-{self.run_id}"
+
+
+class RescoringFailed(RunEvent):
+    """The predictions of a run could not be scored by another version of the problem: its score by the one before stands."""
+
+    appended_by = services(Service.SCORER)
+    consumed_by = services(Service.LEADERBOARD)
+
+    challenge_id: str
+    problem_version: int
     outcome: Literal["kit_error", "environment_error", "system_error"]
     reason: str
     #: Bucket `private`, `details/<digest>`: the traceback of the organiser's code, for the organiser.

@@ -12,10 +12,10 @@ from typing import Any, TextIO
 
 from sqlalchemy import Connection, text
 
-from shared.events import EVENT_TYPES, ChallengeCreated, NewerVersionError
+from shared.events import EVENT_TYPES, ChallengeCreated, NewerVersionError, ProblemVersionAdopted
 from shared.ledger.chain import HASHED, Head, Link, follow, head_of
 from shared.ledger.progress import Progress
-from shared.ledger.read import read_stream
+from shared.ledger.read import known_events, read_stream
 from shared.visibility import Viewer, phase_at, sees_private_scores
 
 FORMAT = "palio ledger export 1"
@@ -31,8 +31,10 @@ class ExportError(Exception):
 class _Story:
     """Whether an event belongs to a challenge. Asked in ledger order, so a submission is known before its runs."""
 
-    def __init__(self, rules: ChallengeCreated, teams: frozenset[str]) -> None:
+    def __init__(self, rules: ChallengeCreated, versions: frozenset[int], teams: frozenset[str]) -> None:
         self._rules = rules
+        #: Of the problem: all that the challenge ever ran.
+        self._versions = versions
         self._teams = teams
         #: Grows with the challenge, not with the ledger.
         self._submissions: set[str] = set()
@@ -41,7 +43,7 @@ class _Story:
         return bool(data["challenge_id"] == self._rules.challenge_id)
 
     def of_problem(self, data: dict[str, Any]) -> bool:
-        return (data["problem_id"], data["version"]) == (self._rules.problem_id, self._rules.problem_version)
+        return bool(data["problem_id"] == self._rules.problem_id) and data["version"] in self._versions
 
     def of_team(self, data: dict[str, Any]) -> bool:
         return data["team_id"] in self._teams
@@ -81,9 +83,18 @@ WHOLE: dict[str, Callable[[_Story, dict[str, Any]], bool] | None] = {
     "ScoreComputed": _Story.of_run,
     "ScoringFailed": _Story.of_run,
     "ScoringRequested": _Story.of_run,
+    "RunRescored": _Story.of_run,
+    "ProblemVersionAdopted": _Story.of_challenge,
+    # With an organiser's own words; and what became of them is no part of any board.
+    "RunRequested": None,
+    "RunReproduced": None,
+    "RescoringRequested": None,
+    "RescoringComputed": None,
+    "RescoringConfirmed": None,
     "EnsembleComputed": _Story.of_challenge,
     # As of other failures of a kit, its organiser alone is told.
     "EnsembleFailed": None,
+    "RescoringFailed": None,
     "PreparationRequested": None,
     "ProblemPreparationFailed": None,
     # An operator's reasons are nobody else's.
@@ -116,7 +127,9 @@ def export_public(connection: Connection, challenge_id: str, file: TextIO, progr
         raise ExportError(
             f"{rules.title} closes at {rules.closes_at:%Y-%m-%d %H:%M} UTC. Its record holds the test scores: export it after that."
         )
-    story = _Story(rules, _teams_of(connection, challenge_id))
+    adopted = known_events(read_stream(connection, rules.stream))
+    versions = {event.problem_version for _, event in adopted if isinstance(event, ChallengeCreated | ProblemVersionAdopted)}
+    story = _Story(rules, frozenset(versions), _teams_of(connection, challenge_id))
     head = head_of(connection)
     first = {"format": FORMAT, "challenge": challenge_id, "position": head.position, "hash": head.hash.hex()}
     file.write(f"{json.dumps(first)}\n")
