@@ -67,31 +67,31 @@ def check(holds, otherwise):
 
 def print_board(challenge, events):
     """Validation scores, best first; the earlier submission first where they are equal; without a score last."""
-    data = {name: [] for name in ("ProblemPrepared", "TeamCreated", "SubmissionUploaded", "ScoreComputed")}
+    kinds = ("ProblemPrepared", "TeamCreated", "SubmissionUploaded", "ScoreComputed", "ProblemVersionAdopted")
+    data = {kind: [] for kind in kinds}
     for event in events:
-        data.setdefault(event["type"], []).append({**json.loads(event["data"]), "recorded_at": event["recorded_at"]})
+        data.setdefault(event["type"].replace("RunRescored", "ScoreComputed"), []).append({**event, **json.loads(event["data"])})
     # The name of one person is sealed, and stays so: the team's id stands for it.
     teams = {each["team_id"]: each["name"] if len(each["members"]) > 1 else each["team_id"] for each in data["TeamCreated"]}
-    submissions = {each["submission_id"]: each for each in data["SubmissionUploaded"]}
-    problem, rows = data["ProblemPrepared"][0], []
-    metric = problem["metrics"][0]
-    for submission_id, scored in {each["submission_id"]: each for each in data["ScoreComputed"]}.items():
-        score, submission = final_score(scored, metric["name"], problem["score_kind"]), submissions[submission_id]
-        badness = 0 if score is None else score if metric["is_lower_the_better"] else -score
+    uploads = {each["submission_id"]: each for each in data["SubmissionUploaded"]}
+    version = [challenge, *data["ProblemVersionAdopted"]][-1]["problem_version"]
+    problem = next(each for each in data["ProblemPrepared"] if each["version"] == version)
+    metric, rows = problem["metrics"][0], []
+    counted = {each["submission_id"]: each for each in data["ScoreComputed"] if each["problem_version"] == version}
+    for id_, scored in counted.items():
+        score, upload = final_score(scored, metric["name"], problem["score_kind"]), uploads[id_]
+        badness = (score or 0) * (1 if metric["is_lower_the_better"] else -1)
         shown = "none" if score is None else f"{score:.{max(metric['precision'], 0)}f}"
-        order = (score is None, badness, submission["recorded_at"], submission_id)
-        rows.append((order, teams[submission["team_id"]], submission["name"], shown))
+        rows.append((score is None, badness, upload["recorded_at"], id_, teams[upload["team_id"]], upload["name"], shown))
     print(f"\n{challenge['title']}: final public board\n\nrank\tteam\tsubmission\t{metric['name']}")
     for rank, row in enumerate(sorted(rows), 1):
-        print(rank, *row[1:], sep="\t")
+        print(rank, *row[4:], sep="\t")
 
 
 def final_score(scored, metric, kind):
     """Of the folds' predictions taken together (`bag`), or the mean of their scores, which there is only if each has one."""
-    if kind == "bag":
-        series = [each["valid"] for each in scored["bagged"] if each["metric"] == metric]
-        return series[-1][-1] if series and series[-1] else None
-    values = [each["valid"] for each in scored["folds"] if each["metric"] == metric]
+    values = [each["valid"] for each in scored["bagged" if kind == "bag" else "folds"] if each["metric"] == metric]
+    values = values[-1][-1:] if kind == "bag" and values else values
     return statistics.fmean(values) if values and None not in values else None
 
 

@@ -3,7 +3,7 @@
 from statistics import fmean
 from typing import Literal
 
-from shared.events import ScoreComputed
+from shared.events import ScoreEvent
 
 #: How the folds' scores become one: of the bagged predictions, or their mean.
 ScoreKind = Literal["bag", "mean"]
@@ -11,7 +11,7 @@ ScoreKind = Literal["bag", "mean"]
 RankedSplit = Literal["valid", "test"]
 
 
-def final_scores(score: ScoreComputed, split: RankedSplit, score_kind: ScoreKind) -> dict[str, float | None]:
+def final_scores(score: ScoreEvent, split: RankedSplit, score_kind: ScoreKind) -> dict[str, float | None]:
     """One number a metric: bagged over all folds, or the mean of the folds' scores, as the kit says. None where there is none."""
     if score_kind == "bag":
         return {each.metric: (series[-1] if (series := getattr(each, split)) else None) for each in score.bagged}
@@ -19,7 +19,7 @@ def final_scores(score: ScoreComputed, split: RankedSplit, score_kind: ScoreKind
     return {name: fmean(values) if (values := fold_scores(score, name, split)) else None for name in metrics}
 
 
-def fold_scores(score: ScoreComputed, metric: str, split: RankedSplit) -> list[float] | None:
+def fold_scores(score: ScoreEvent, metric: str, split: RankedSplit) -> list[float] | None:
     """A metric's score of each fold, in their order. None unless every fold has one: what some folds say only would flatter."""
     values = [getattr(each, split) for each in score.folds if each.metric == metric]
     return values if values and None not in values else None

@@ -70,6 +70,11 @@ def sees_grades(viewer: Viewer, organiser_id: UUID | None) -> bool:
     return viewer.administrator or (viewer.user_id is not None and viewer.user_id == organiser_id)
 
 
+def sees_rescoring(viewer: Viewer, organiser_id: UUID | None) -> bool:
+    """Whose rank another version of a challenge's problem would move: its organiser, and administrators."""
+    return sees_grades(viewer, organiser_id)
+
+
 def sees_kit_faults(viewer: Viewer, problems_organiser: UUID, challenges_organiser: UUID | None) -> bool:
     """What a challenge's own code says while it scores, which may hold labels: whose code it is, who runs it, and administrators."""
     return viewer.administrator or (viewer.user_id is not None and viewer.user_id in {problems_organiser, challenges_organiser})

@@ -15,6 +15,7 @@ from shared.events import ENSEMBLE_SIZE, TEAM_LOG_BYTES, ChallengeCreated, FoldL
 from shared.http import Problem
 from shared.ledger import NewEvent, append, derived_id
 from shared.prepared_problems import find_prepared, newest_prepared, problem_history
+from shared.vault import Principal
 
 SLUG = "^[a-z0-9][a-z0-9_-]{1,62}$"
 DEFAULT_LENGTH = timedelta(days=30)
@@ -167,3 +168,18 @@ def find_rules(connection: Connection, challenge_id: str) -> ChallengeCreated:
             HTTPStatus.NOT_FOUND, "unknown-challenge", f"There is no challenge {challenge_id}. They are listed at /v1/challenges"
         )
     return rules
+
+
+def require_organiser(rules: ChallengeCreated, person: Principal) -> None:
+    """Raise a 403 `Problem` unless this person organises the challenge, or administrates the platform."""
+    if not person.administrator and person.user_id != rules.organiser_id:
+        detail = f"Only the organiser of {rules.title} and administrators may do this."
+        raise Problem(HTTPStatus.FORBIDDEN, "not-organiser", detail)
+
+
+def require_prepared(connection: Connection, rules: ChallengeCreated, version: int) -> None:
+    """Raise a 409 `Problem` unless this version of a challenge's problem is prepared, and none before the one that it runs."""
+    if version < rules.problem_version:
+        detail = f"{rules.title} runs version {rules.problem_version} of {rules.problem_id}. To go back, publish what was before again."
+        raise Problem(HTTPStatus.CONFLICT, "older-version", detail)
+    _prepared_version(connection, rules.problem_id, version)

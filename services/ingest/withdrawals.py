@@ -4,15 +4,16 @@ It is an event of the run's own stream, appended at the version that was looked 
 training one is first, and the other is refused. What a trainer does until it hears of it comes too late to count.
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from shared.events import Metadata, SubmissionUploaded, SubmissionWithdrawn, TrainingFinished, TrainingStarted
+from shared.events import Event, Metadata, SubmissionUploaded, SubmissionWithdrawn, TrainingFinished, TrainingStarted
 from shared.http import Problem
 from shared.ledger import ConflictError, NewEvent, append, known_events, read_stream
-from shared.runs import run_id_of
+from shared.runs import run_has_failed, standing_runs
 
 #: Trainers report while one withdraws: each report moves the stream on. More than these in a row is a defect.
 MAX_CONFLICTS = 20
@@ -26,25 +27,28 @@ def withdraw(engine: Engine, submission_id: UUID, user_id: UUID, team_id: UUID, 
     for _ in range(MAX_CONFLICTS):
         try:
             with engine.begin() as connection:
-                submission = _own_submission(connection, submission_id, team_id, is_administrator=is_administrator)
-                return _withdraw(connection, submission, user_id)
+                stream = [event for _, event in known_events(read_stream(connection, f"submission-{submission_id}"))]
+                submission = _own_submission(stream, team_id, is_administrator=is_administrator)
+                *earlier, newest = standing_runs(stream)
+                if not is_administrator and not all(run_has_failed(connection, run_id) for run_id in earlier):
+                    # It stands on boards by an earlier run; training it again was the organiser's wish.
+                    raise _over(submission)
+                return _withdraw(connection, submission, newest, user_id)
         except ConflictError:
             continue
     raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "The submission changes all the time. Try again in a moment.")
 
 
-def _own_submission(connection: Connection, submission_id: UUID, team_id: UUID, *, is_administrator: bool) -> SubmissionUploaded:
-    stream = read_stream(connection, f"submission-{submission_id}")
-    submission = stream[0].event() if stream else None
-    if not isinstance(submission, SubmissionUploaded):
+def _own_submission(stream: Sequence[Event], team_id: UUID, *, is_administrator: bool) -> SubmissionUploaded:
+    submission = next((event for event in stream if isinstance(event, SubmissionUploaded)), None)
+    if submission is None:
         raise Problem(HTTPStatus.NOT_FOUND, "unknown-submission", "There is no submission of this id.")
     if submission.team_id != team_id and not is_administrator:
         raise Problem(HTTPStatus.FORBIDDEN, "not-yours", "Only the submission's team and administrators may withdraw it.")
     return submission
 
 
-def _withdraw(connection: Connection, submission: SubmissionUploaded, user_id: UUID) -> int:
-    run_id = run_id_of(submission.submission_id)
+def _withdraw(connection: Connection, submission: SubmissionUploaded, run_id: UUID, user_id: UUID) -> int:
     stream = read_stream(connection, f"run-{run_id}")
     known = list(known_events(stream))
     for recorded, event in known:
@@ -52,7 +56,7 @@ def _withdraw(connection: Connection, submission: SubmissionUploaded, user_id: U
             return recorded.position
     events = [event for _, event in known]
     if any(isinstance(event, TrainingFinished) for event in events):
-        raise Problem(HTTPStatus.CONFLICT, "training-over", f"{submission.name} can't be withdrawn: its training is over.")
+        raise _over(submission)
     withdrawn = SubmissionWithdrawn(
         run_id=run_id,
         submission_id=submission.submission_id,
@@ -63,3 +67,7 @@ def _withdraw(connection: Connection, submission: SubmissionUploaded, user_id: U
     )
     metadata = Metadata(correlation_id=str(submission.submission_id), actor_id=user_id)
     return append(connection, [NewEvent(withdrawn, metadata, len(stream))]).position
+
+
+def _over(submission: SubmissionUploaded) -> Problem:
+    return Problem(HTTPStatus.CONFLICT, "training-over", f"{submission.name} can't be withdrawn: its training is over.")

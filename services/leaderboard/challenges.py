@@ -1,6 +1,6 @@
 """Challenges and problems as readers see them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from shared.challenge_rules import rules_of
 from shared.events import FoldLimits, LogPolicy, ProblemPrepared
 from shared.http import Problem
 from shared.visibility import Phase, phase_at
@@ -74,6 +75,22 @@ def find_challenge(connection: Connection, challenge_id: str) -> Challenge:
             HTTPStatus.NOT_FOUND, "unknown-challenge", f"There is no challenge {challenge_id}. They are listed at /v1/challenges"
         )
     return _challenge(row)
+
+
+def challenge_as_of(connection: Connection, challenge: Challenge, position: int) -> Challenge:
+    """A challenge with the version of its problem that it ran at a ledger position; all else, its kit too, is as it is now."""
+    rules = rules_of(connection, challenge.challenge_id, position)
+    if rules is None or rules.problem_version == challenge.problem.version:
+        return challenge
+    problem = find_problem_version(connection, rules.problem_id, rules.problem_version)
+    return replace(challenge, problem=problem)
+
+
+def find_problem_version(connection: Connection, problem_id: str, version: int) -> ProblemPrepared:
+    """A version of a problem that is known to be prepared."""
+    statement = text("SELECT prepared FROM problems WHERE problem_id = :problem_id AND version = :version")
+    found = connection.execute(statement, {"problem_id": problem_id, "version": version}).scalar_one()
+    return ProblemPrepared.model_validate_json(found)
 
 
 def has_joined(connection: Connection, challenge_id: str, team_ids: frozenset[UUID]) -> bool:

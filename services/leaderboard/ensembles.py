@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from services.leaderboard.challenges import Challenge
 from shared.events import EnsembleComputed, EnsembleScore
 from shared.final_scores import RankedSplit
 
@@ -46,8 +47,11 @@ def of_split(scores: tuple[EnsembleScore, ...], split: RankedSplit) -> dict[str,
     return {each.metric: getattr(each, split) for each in scores}
 
 
-def find_ensemble(connection: Connection, challenge_id: str, position: int | None = None) -> Ensemble | None:
-    """The newest ensemble of a challenge, or that as of a ledger position; None before the first."""
-    values = {"challenge_id": challenge_id, "position": _LATEST if position is None else position}
+def find_ensemble(connection: Connection, challenge: Challenge, position: int | None = None) -> Ensemble | None:
+    """The newest ensemble of a challenge, or that as of a ledger position; None before the first by its version of the problem."""
+    values = {"challenge_id": challenge.challenge_id, "position": _LATEST if position is None else position}
     row = connection.execute(_SELECT, values).one_or_none()
-    return None if row is None else Ensemble(EnsembleComputed.model_validate_json(row.ensemble), row.from_position)
+    if row is None:
+        return None
+    found = Ensemble(EnsembleComputed.model_validate_json(row.ensemble), row.from_position)
+    return found if found.event.problem_version == challenge.problem.version else None

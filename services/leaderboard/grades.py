@@ -74,7 +74,7 @@ def grades_of(connection: Connection, challenge: Challenge) -> list[Grade]:
         row.submission_id: row.team_id for row in connection.execute(_SUBMISSIONS, {"challenge_id": challenge.challenge_id})
     }
     counts = Counter(submitted.values())
-    shares = _shares(find_ensemble(connection, challenge.challenge_id), submitted)
+    shares = _shares(find_ensemble(connection, challenge), submitted)
     public, private = (_places(connection, challenge, board) for board in (Board.COMPETITION, Board.PRIVATE_COMPETITION))
     official = challenge.problem.metrics[0].name
     grades = []

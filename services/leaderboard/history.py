@@ -23,8 +23,13 @@ from shared.events import (
     ProblemPreparationFailed,
     ProblemPrepared,
     ProblemPublished,
+    ProblemVersionAdopted,
     RecordedEvent,
     RequestReturned,
+    RescoringFailed,
+    RunReproduced,
+    RunRequested,
+    RunRescored,
     ScoreComputed,
     ScoringFailed,
     ScoringRequested,
@@ -35,7 +40,7 @@ from shared.events import (
     TrainingStarted,
 )
 from shared.ledger import known_events, read_stream
-from shared.runs import run_id_of
+from shared.runs import Asked, run_asked_for
 
 _RETURNED = {
     "stopping": "the trainer was stopped and handed it back",
@@ -82,13 +87,13 @@ def _facts(connection: Connection, submission_id: UUID) -> list[tuple[RecordedEv
     first = uploaded[0].event() if uploaded else None
     if not isinstance(first, SubmissionUploaded):
         return []
-    run_id = run_id_of(submission_id)
     problem = [
         (recorded, event)
         for recorded, event in known_events(read_stream(connection, f"problem-{first.problem_id}"))
         if getattr(event, "version", None) == first.problem_version
     ]
-    streams = (f"challenge-{first.challenge_id}", f"run-{run_id}", f"score-{run_id}")
+    runs = [run_asked_for(event) for _, event in known_events(uploaded) if isinstance(event, Asked)]
+    streams = [f"challenge-{first.challenge_id}", *(f"{kind}-{run_id}" for run_id in runs for kind in ("run", "score"))]
     others = [fact for stream in streams for fact in known_events(read_stream(connection, stream))]
     return sorted([*problem, *known_events(uploaded), *others], key=lambda fact: fact[0].position)
 
@@ -109,10 +114,28 @@ def _words(event: Event, *, shows_reason: bool) -> str:  # noqa: PLR0911  (one f
             return f"it was scored on {len(event.bagged)} metrics"
         case ScoringFailed():
             return f"it could not be scored: {event.outcome}"
+        case RunRequested() | RunRescored() | RunReproduced() | RescoringFailed() | ProblemVersionAdopted():
+            return _words_of_another(event)
         case SubmissionWithdrawn():
             return "its team withdrew it"
         case _:
             return _words_of_run(event, shows_reason=shows_reason)
+
+
+def _words_of_another(event: RunRequested | RunRescored | RunReproduced | RescoringFailed | ProblemVersionAdopted) -> str:
+    match event:
+        case RunRequested():
+            why = f": {event.reason}" if event.reason else ""
+            what = "to be trained again" if event.purpose == "retrain" else "to be reproduced"
+            return f"it was asked {what}, as run {event.number}, by version {event.problem_version} of the problem{why}"
+        case RunRescored():
+            return f"its predictions were scored by version {event.problem_version} of the problem"
+        case RunReproduced():
+            return "its reproduction was scored"
+        case RescoringFailed():
+            return f"its predictions could not be scored by version {event.problem_version} of the problem: {event.outcome}"
+        case ProblemVersionAdopted():
+            return f"the challenge moved on to version {event.problem_version} of the problem"
 
 
 def _words_of_run(event: Event, *, shows_reason: bool) -> str:  # noqa: PLR0911  (one for each type)

@@ -109,7 +109,7 @@ class KeptBoards:
             submissions = _moved(connection, before)
             are_names_old = read_at_s - before.named_at_s >= self._names_s
             submissions = _renamed(connection, submissions) if are_names_old else submissions
-            ensemble = find_ensemble(connection, challenge_id)
+            ensemble = find_ensemble(connection, challenge)
             if ensemble is not None and ensemble.looks_like(before.ensemble):
                 # Looked at again, and the same came of it.
                 ensemble = before.ensemble

@@ -13,11 +13,14 @@ from services.leaderboard.tables import (
     JOINS,
     KIT_FAULTS,
     MEMBERS,
+    PENDING_SCORES,
     PROBLEMS,
+    REQUESTED_RUNS,
     SUBMISSION_STATES,
     SUBMISSIONS,
     TEAMS,
 )
+from shared.database import sql
 from shared.events import (
     ChallengeClosed,
     ChallengeCreated,
@@ -29,8 +32,15 @@ from shared.events import (
     ProblemPreparationFailed,
     ProblemPrepared,
     ProblemPublished,
+    ProblemVersionAdopted,
     RecordedEvent,
+    RescoringFailed,
+    RunEvent,
+    RunReproduced,
+    RunRequested,
+    RunRescored,
     ScoreComputed,
+    ScoreEvent,
     ScoringFailed,
     SubmissionUploaded,
     SubmissionWithdrawn,
@@ -125,19 +135,29 @@ def when_submission_uploaded(rows: Rows, event: SubmissionUploaded, recorded: Re
     _count(rows, event.challenge_id, "n_submissions")
 
 
+def when_run_requested(rows: Rows, event: RunRequested, recorded: RecordedEvent) -> None:
+    """Another run. It is shown at once where there is nothing better to show, else once it is scored."""
+    rows.insert(REQUESTED_RUNS, run_id=event.run_id, number=event.number, purpose=event.purpose)
+    if event.purpose == "retrain" and rows.the(SUBMISSIONS, (event.submission_id,))["state"] == "failed":
+        _show_run(rows, event.submission_id, recorded, run_id=event.run_id, run_number=event.number, state="uploaded")
+
+
 def when_training_requested(rows: Rows, event: TrainingRequested, recorded: RecordedEvent) -> None:
     """A submission in the queue of its pool. Requested again, it stays what it was: a state never goes backwards."""
     state = {"state": "queued"} if event.attempt == 1 else {}
-    _change(rows, event.submission_id, recorded, run_id=event.run_id, n_folds=event.n_folds, **state)
+    _change(rows, event, recorded, run_id=event.run_id, n_folds=event.n_folds, **state)
 
 
 def when_training_started(rows: Rows, event: TrainingStarted, recorded: RecordedEvent) -> None:
     """A submission on a trainer."""
-    _change(rows, event.submission_id, recorded, state="training")
+    _change(rows, event, recorded, state="training")
 
 
 def when_fold_trained(rows: Rows, event: FoldTrained, recorded: RecordedEvent) -> None:
-    """One fold more."""
+    """One fold more. What a reproduction prints is not shown, and costs nobody anything."""
+    run = rows.get(REQUESTED_RUNS, (event.run_id,))
+    if run is not None and run["purpose"] == "reproduce":
+        return
     rows.insert(
         FOLDS,
         run_id=event.run_id,
@@ -146,13 +166,15 @@ def when_fold_trained(rows: Rows, event: FoldTrained, recorded: RecordedEvent) -
         shown_log_bytes=spend_log_budget(rows, event.submission_id, event.log_bytes),
         **event.usage.model_dump(exclude={"training", "prediction"}),
     )
-    _change(rows, event.submission_id, recorded)
+    _change(rows, event, recorded)
 
 
 def when_training_finished(rows: Rows, event: TrainingFinished, recorded: RecordedEvent) -> None:
     """Trained, or failed with what its team needs to know."""
+    if not _is_shown(rows, event):
+        return
     if event.outcome is Outcome.TRAINED:
-        _change(rows, event.submission_id, recorded, state="trained")
+        _change(rows, event, recorded, state="trained")
         return
     if event.log_digest is not None and event.fold is not None:
         shown_log_bytes = spend_log_budget(rows, event.submission_id, event.log_bytes)
@@ -160,7 +182,7 @@ def when_training_finished(rows: Rows, event: TrainingFinished, recorded: Record
             rows.insert(FOLDS, run_id=event.run_id, fold=event.fold, log_digest=event.log_digest, shown_log_bytes=shown_log_bytes)
     _change(
         rows,
-        event.submission_id,
+        event,
         recorded,
         state="withdrawn" if event.outcome is Outcome.WITHDRAWN else "failed",
         outcome=event.outcome.value,
@@ -175,7 +197,7 @@ def when_submission_withdrawn(rows: Rows, event: SubmissionWithdrawn, recorded: 
     """Taken back by its team."""
     _change(
         rows,
-        event.submission_id,
+        event,
         recorded,
         state="withdrawn",
         outcome=Outcome.WITHDRAWN.value,
@@ -183,21 +205,74 @@ def when_submission_withdrawn(rows: Rows, event: SubmissionWithdrawn, recorded: 
     )
 
 
-def when_score_computed(rows: Rows, event: ScoreComputed, recorded: RecordedEvent) -> None:
-    """On the boards, from this position on."""
-    rows.insert(BOARD_ROWS, submission_id=event.submission_id, challenge_id=event.challenge_id, from_position=recorded.position)
-    _change(
-        rows,
-        event.submission_id,
-        recorded,
-        state="scored",
-        outcome=Outcome.TRAINED.value,
-        # What failed stands in a table of its own.
-        score=event.model_dump_json(exclude={"detail_digest"}),
-        finished_at=recorded.recorded_at,
-    )
+def when_scored(rows: Rows, event: ScoreComputed | RunRescored, recorded: RecordedEvent) -> None:
+    """On the boards, from this position on, if it is by the version of the problem that the challenge runs."""
+    version = rows.the(CHALLENGES, (event.challenge_id,))["problem_version"]
+    # What failed stands in a table of its own.
+    score = event.model_dump_json(exclude={"detail_digest"})
+    if event.problem_version == version:
+        _put_on_boards(rows, event.submission_id, event.run_id, score, recorded)
+    elif event.problem_version > version:
+        key = (event.submission_id, event.problem_version)
+        rows.put(PENDING_SCORES, key, challenge_id=event.challenge_id, run_id=event.run_id, score=score)
+    # By an earlier version it counts no more: the scorer, which hears of it too, scores it by the challenge's.
     if event.detail_digest is not None:
         _note_fault(rows, event, recorded, "metric", "metrics gave no number", submission_id=event.submission_id)
+
+
+def when_reproduced(rows: Rows, event: RunReproduced, recorded: RecordedEvent) -> None:
+    """No board shows it. That metrics failed is for the organiser to know."""
+    if event.detail_digest is not None:
+        _note_fault(rows, event, recorded, "metric", "metrics gave no number", submission_id=event.submission_id)
+
+
+def when_version_adopted(rows: Rows, event: ProblemVersionAdopted, recorded: RecordedEvent) -> None:
+    """Every board shows scores by this version from here on; what has none by it leaves them."""
+    key = {"challenge_id": event.challenge_id, "problem_version": event.problem_version}
+    rows.update(CHALLENGES, (event.challenge_id,), problem_version=event.problem_version)
+    pending = rows.execute(_PENDING, key, changes=()).all()
+    scored = {each.submission_id for each in pending}
+    for standing in rows.execute(_STANDING, key, changes=()).all():
+        if standing.submission_id not in scored:
+            _take_off_boards(rows, standing.submission_id, standing.from_position, recorded)
+            rows.update(SUBMISSIONS, (standing.submission_id,), score=None, changed_at_position=recorded.position)
+    for each in pending:
+        _put_on_boards(rows, each.submission_id, each.run_id, each.score, recorded)
+    rows.execute(_FORGET_PENDING, key, changes=(PENDING_SCORES,))
+
+
+_PENDING = sql(
+    "SELECT submission_id, run_id, score FROM pending_scores"
+    " WHERE challenge_id = :challenge_id AND problem_version = :problem_version ORDER BY submission_id"
+)
+_FORGET_PENDING = sql("DELETE FROM pending_scores WHERE challenge_id = :challenge_id AND problem_version <= :problem_version")
+_STANDING = sql(
+    "SELECT submission_id, from_position FROM board_rows WHERE challenge_id = :challenge_id AND to_position IS NULL"
+    " ORDER BY submission_id"
+)
+_STANDS_FROM = sql("SELECT from_position FROM board_rows WHERE submission_id = :submission_id AND to_position IS NULL")
+
+
+def _put_on_boards(rows: Rows, submission_id: UUID, run_id: UUID, score: str, recorded: RecordedEvent) -> None:
+    submission = rows.the(SUBMISSIONS, (submission_id,))
+    if submission["state"] == "scored":
+        stands_from = rows.execute(_STANDS_FROM, {"submission_id": submission_id}, changes=()).scalar_one_or_none()
+        if stands_from is not None:
+            _take_off_boards(rows, submission_id, stands_from, recorded)
+    rows.insert(BOARD_ROWS, submission_id=submission_id, challenge_id=submission["challenge_id"], from_position=recorded.position)
+    if submission["run_id"] != run_id:
+        requested = rows.get(REQUESTED_RUNS, (run_id,))
+        number = requested["number"] if requested else 1
+        n_folds = len({each.fold for each in ScoreComputed.model_validate_json(score).folds})
+        _show_run(rows, submission_id, recorded, run_id=run_id, run_number=number, n_folds=n_folds)
+    values = {"outcome": Outcome.TRAINED.value, "score": score, "finished_at": recorded.recorded_at}
+    _set(rows, submission_id, recorded, state="scored", **values)
+
+
+def _take_off_boards(rows: Rows, submission_id: UUID, from_position: int, recorded: RecordedEvent) -> None:
+    submission = rows.the(SUBMISSIONS, (submission_id,))
+    then = {name: submission[name] for name in ("run_id", "run_number", "score")}
+    rows.update(BOARD_ROWS, (submission_id, from_position), to_position=recorded.position, **then)
 
 
 def when_ensemble_computed(rows: Rows, event: EnsembleComputed, recorded: RecordedEvent) -> None:
@@ -216,7 +291,7 @@ def when_scoring_failed(rows: Rows, event: ScoringFailed, recorded: RecordedEven
     """Trained, but without a score: not the team's fault."""
     _change(
         rows,
-        event.submission_id,
+        event,
         recorded,
         state="failed",
         outcome=event.outcome,
@@ -227,9 +302,19 @@ def when_scoring_failed(rows: Rows, event: ScoringFailed, recorded: RecordedEven
         _note_fault(rows, event, recorded, "scoring", event.reason, submission_id=event.submission_id)
 
 
+def when_rescoring_failed(rows: Rows, event: RescoringFailed, recorded: RecordedEvent) -> None:
+    """Its score by the version before stands. One that has none, since the challenge moved on while it was trained, has failed."""
+    is_in_use = event.problem_version == rows.the(CHALLENGES, (event.challenge_id,))["problem_version"]
+    if is_in_use and rows.the(SUBMISSIONS, (event.submission_id,))["state"] == "trained":
+        values = {"outcome": event.outcome, "reason": event.reason, "finished_at": recorded.recorded_at}
+        _change(rows, event, recorded, state="failed", **values)
+    if event.outcome == "kit_error":
+        _note_fault(rows, event, recorded, "scoring", event.reason, submission_id=event.submission_id)
+
+
 def _note_fault(
     rows: Rows,
-    event: ScoreComputed | ScoringFailed | EnsembleComputed | EnsembleFailed,
+    event: ScoreEvent | ScoringFailed | RescoringFailed | EnsembleComputed | EnsembleFailed,
     recorded: RecordedEvent,
     kind: str,
     reason: str,
@@ -247,9 +332,28 @@ def _note_fault(
     )
 
 
-def _change(rows: Rows, submission_id: UUID, recorded: RecordedEvent, **columns: Any) -> None:
+def _is_shown(rows: Rows, event: RunEvent) -> bool:
+    """Whether its submission shows this run. None is known before the first was requested."""
+    submission = rows.get(SUBMISSIONS, (event.submission_id,))
+    return submission is not None and submission["run_id"] in {None, event.run_id}
+
+
+def _show_run(rows: Rows, submission_id: UUID, recorded: RecordedEvent, **columns: Any) -> None:
+    """Another run in place of the one before, of which nothing stays."""
+    of_the_run = dict.fromkeys(("n_folds", "outcome", "reason", "failed_fold", "traceback_digest", "finished_at"))
+    _set(rows, submission_id, recorded, **{**of_the_run, **columns})
+
+
+def _change(rows: Rows, event: RunEvent, recorded: RecordedEvent, **columns: Any) -> None:
+    """Change a submission by what happened to the run that it shows; what happens to another one changes nothing."""
+    if _is_shown(rows, event):
+        _set(rows, event.submission_id, recorded, **columns)
+
+
+def _set(rows: Rows, submission_id: UUID, recorded: RecordedEvent, **columns: Any) -> None:
+    was_scored = rows.the(SUBMISSIONS, (submission_id,))["state"] == "scored"
     rows.update(SUBMISSIONS, (submission_id,), changed_at_position=recorded.position, **columns)
-    if "state" in columns:
+    if "state" in columns and not (was_scored and columns["state"] == "scored"):
         _note_state(rows, submission_id, recorded, state=columns["state"], outcome=columns.get("outcome"))
 
 
@@ -275,7 +379,12 @@ HANDLERS: Handlers = {
     TrainingStarted: when_training_started,
     FoldTrained: when_fold_trained,
     TrainingFinished: when_training_finished,
-    ScoreComputed: when_score_computed,
+    RunRequested: when_run_requested,
+    ScoreComputed: when_scored,
+    RunRescored: when_scored,
+    RunReproduced: when_reproduced,
+    RescoringFailed: when_rescoring_failed,
+    ProblemVersionAdopted: when_version_adopted,
     ScoringFailed: when_scoring_failed,
     EnsembleComputed: when_ensemble_computed,
     EnsembleFailed: when_ensemble_failed,

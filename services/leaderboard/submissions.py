@@ -15,12 +15,17 @@ from shared.events import ScoreComputed
 
 FINAL_STATES = frozenset({"scored", "failed", "withdrawn"})
 
+#: What a board showed until it changed stands in `board_rows`, what it shows in the submission itself. A board of then shows other runs.
 SELECT = (
-    "SELECT s.*, count(f.train_time_s) AS folds_done, sum(f.train_time_s) AS train_time_s, sum(f.valid_time_s) AS valid_time_s,"
-    " sum(f.test_time_s) AS test_time_s, max(f.peak_memory_bytes) AS peak_memory_bytes"
-    " FROM submissions s LEFT JOIN folds f USING (run_id) WHERE {} GROUP BY s.submission_id"
+    "SELECT s.*, coalesce(b.run_id, s.run_id) AS shown_run_id, coalesce(b.run_number, s.run_number) AS shown_run_number,"
+    " coalesce(b.score, s.score) AS shown_score, count(f.train_time_s) AS folds_done, sum(f.train_time_s) AS train_time_s,"
+    " sum(f.valid_time_s) AS valid_time_s, sum(f.test_time_s) AS test_time_s, max(f.peak_memory_bytes) AS peak_memory_bytes"
+    " FROM submissions s LEFT JOIN board_rows b ON b.submission_id = s.submission_id AND b.from_position <= :position"
+    " AND coalesce(b.to_position > :position, true) LEFT JOIN folds f ON f.run_id = coalesce(b.run_id, s.run_id)"
+    " WHERE {} GROUP BY s.submission_id, b.submission_id, b.from_position"
     " ORDER BY s.submitted_at DESC, s.submission_id"
 )
+_LATEST = 2**63 - 1
 #: The folds of then are counted in the ledger itself: the tables know a fold, but not since when.
 STATES_THEN = (
     "SELECT s.submission_id, t.state, t.outcome, e.recorded_at, (SELECT count(*) FROM ledger.events f"
@@ -43,7 +48,9 @@ class Submission:
     files: tuple[str, ...]
     submitted_at: datetime
     state: str
+    #: The run that it shows, and its number among the submission's.
     run_id: UUID | None
+    run_number: int
     pool: str
     n_folds: int | None
     folds_done: int
@@ -75,17 +82,8 @@ def find_submission(connection: Connection, submission_id: UUID) -> Submission |
 
 def submissions_on_boards(connection: Connection, challenge_id: str, position: int | None = None) -> list[Submission]:
     """Every submission that stands on the boards of a challenge; now, or as of a ledger position."""
-    standing = (
-        "EXISTS (SELECT FROM board_rows b WHERE b.submission_id = s.submission_id AND b.from_position <= :position"
-        " AND coalesce(b.to_position > :position, true))"
-    )
-    latest = 2**63 - 1
-    return _select(
-        connection,
-        f"s.challenge_id = :challenge_id AND {standing}",
-        challenge_id=challenge_id,
-        position=latest if position is None else position,
-    )
+    condition = "s.challenge_id = :challenge_id AND b.submission_id IS NOT NULL"
+    return _select(connection, condition, challenge_id=challenge_id, position=_LATEST if position is None else position)
 
 
 def boards_changed_since(connection: Connection, challenge_id: str, position: int) -> tuple[set[UUID], list[Submission]]:
@@ -94,8 +92,7 @@ def boards_changed_since(connection: Connection, challenge_id: str, position: in
     ids = set(connection.execute(changed, {"challenge_id": challenge_id, "position": position}).scalars())
     if not ids:
         return ids, []
-    standing = "EXISTS (SELECT FROM board_rows b WHERE b.submission_id = s.submission_id AND b.to_position IS NULL)"
-    condition = f"s.submission_id = ANY(CAST(:ids AS uuid[])) AND {standing}"
+    condition = "s.submission_id = ANY(CAST(:ids AS uuid[])) AND b.submission_id IS NOT NULL"
     return ids, _select(connection, condition, ids=[str(each) for each in ids])
 
 
@@ -164,7 +161,7 @@ def fold_logs(connection: Connection, run_id: UUID) -> list[FoldLog]:
 
 
 def _select(connection: Connection, condition: str, **parameters: Any) -> list[Submission]:
-    rows = connection.execute(text(SELECT.format(condition)), parameters).all()
+    rows = connection.execute(text(SELECT.format(condition)), {"position": _LATEST, **parameters}).all()
     names = team_names(connection, {row.team_id for row in rows})
     return [_submission(row, names[row.team_id]) for row in rows]
 
@@ -198,7 +195,8 @@ def _submission(row: Row[Any], team: str) -> Submission:
         files=tuple(row.files),
         submitted_at=row.submitted_at,
         state=row.state,
-        run_id=row.run_id,
+        run_id=row.shown_run_id,
+        run_number=row.shown_run_number,
         pool=row.pool,
         n_folds=row.n_folds,
         folds_done=row.folds_done,
@@ -207,7 +205,7 @@ def _submission(row: Row[Any], team: str) -> Submission:
         failed_fold=row.failed_fold,
         traceback_digest=row.traceback_digest,
         finished_at=row.finished_at,
-        score=ScoreComputed.model_validate_json(row.score) if row.score else None,
+        score=ScoreComputed.model_validate_json(row.shown_score) if row.shown_score else None,
         train_time_s=row.train_time_s,
         valid_time_s=row.valid_time_s,
         test_time_s=row.test_time_s,

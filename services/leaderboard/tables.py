@@ -66,7 +66,9 @@ SUBMISSIONS = Table(
     given_column("files", ARRAY(Text)),
     given_column("submitted_at", _Moment),
     given_column("state", Text),
+    #: The run that it shows: the newest that is scored, else the newest.
     Column("run_id", Uuid),
+    given_column("run_number", Integer, 1),
     given_column("pool", Text),
     Column("n_folds", Integer),
     Column("outcome", Text),
@@ -113,6 +115,25 @@ BOARD_ROWS = Table(
     key_column("from_position", BigInteger),
     #: The first position at which it stands there no more; null while it does.
     Column("to_position", BigInteger),
+    #: What stood there until then; while it stands, the submission's own columns say it.
+    Column("run_id", Uuid),
+    Column("run_number", Integer),
+    Column("score", Text),
+)
+#: Runs besides the first ones.
+REQUESTED_RUNS = Table(
+    "requested_runs", TABLES, key_column("run_id", Uuid), given_column("number", Integer), given_column("purpose", Text)
+)
+#: Scores by versions of problems that their challenges may come to run; the newest of each submission.
+PENDING_SCORES = Table(
+    "pending_scores",
+    TABLES,
+    key_column("submission_id", Uuid),
+    key_column("problem_version", Integer),
+    given_column("challenge_id", Text),
+    given_column("run_id", Uuid),
+    #: As in `submissions`.
+    given_column("score", Text),
 )
 KIT_FAULTS = Table(
     "kit_faults",

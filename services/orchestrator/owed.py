@@ -14,6 +14,7 @@ from shared.events import (
     ProblemPrepared,
     ProblemPublished,
     RecordedEvent,
+    RunReproduced,
     ScoreComputed,
     ScoringFailed,
     ScoringRequested,
@@ -93,6 +94,6 @@ def when_scoring_requested(rows: Rows, event: ScoringRequested, recorded: Record
     rows.update(OWED_SCORES, (event.run_id,), asked_at=recorded.recorded_at, attempt=event.attempt)
 
 
-def when_scoring_ended(rows: Rows, event: ScoreComputed | ScoringFailed, _recorded: RecordedEvent) -> None:
+def when_scoring_ended(rows: Rows, event: ScoreComputed | RunReproduced | ScoringFailed, _recorded: RecordedEvent) -> None:
     """Nothing is owed of it."""
     rows.delete(OWED_SCORES, (event.run_id,))

@@ -30,6 +30,8 @@ from shared.events import (
     ProblemPublished,
     RecordedEvent,
     RequestReturned,
+    RunReproduced,
+    RunRequested,
     ScoreComputed,
     ScoringFailed,
     ScoringRequested,
@@ -59,8 +61,16 @@ def when_challenge_created(rows: Rows, event: ChallengeCreated, _recorded: Recor
 
 
 def when_submission_uploaded(rows: Rows, event: SubmissionUploaded, recorded: RecordedEvent) -> None:
-    """Its run waits."""
-    run_id = run_id_of(event.submission_id)
+    """Its first run waits."""
+    _add_run(rows, run_id_of(event.submission_id), event, recorded)
+
+
+def when_run_requested(rows: Rows, event: RunRequested, recorded: RecordedEvent) -> None:
+    """Another run of it waits, behind what came before."""
+    _add_run(rows, event.run_id, event, recorded)
+
+
+def _add_run(rows: Rows, run_id: UUID, event: SubmissionUploaded | RunRequested, recorded: RecordedEvent) -> None:
     rows.insert(
         RUNS,
         run_id=run_id,
@@ -179,6 +189,7 @@ HANDLERS: Handlers = {
     **POOL_HANDLERS,
     ChallengeCreated: when_challenge_created,
     SubmissionUploaded: when_submission_uploaded,
+    RunRequested: when_run_requested,
     TrainingRequested: when_requested,
     FoldRequested: when_requested,
     TrainingStarted: when_training_started,
@@ -196,6 +207,7 @@ HANDLERS: Handlers = {
     ProblemPreparationFailed: owed.when_preparation_ended,
     ScoringRequested: owed.when_scoring_requested,
     ScoreComputed: owed.when_scoring_ended,
+    RunReproduced: owed.when_scoring_ended,
     ScoringFailed: owed.when_scoring_ended,
 }
 

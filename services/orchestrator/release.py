@@ -9,6 +9,7 @@ goes on, or comes back.
 """
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 from sqlalchemy import Connection, Engine, text
 
@@ -17,10 +18,11 @@ from services.orchestrator.order import Job, next_jobs
 from services.orchestrator.pools import is_open
 from services.orchestrator.run import Run
 from services.orchestrator.runs import load_run
-from shared.events import FoldRequested, LogPolicy, SubmissionUploaded, TrainingRequested
+from shared.events import FoldRequested, LogPolicy, ProblemPrepared, RunRequested, SubmissionUploaded, TrainingRequested
 from shared.faults import fault_point
-from shared.ledger import ConflictError, DuplicateEventError, NewEvent, append, derived_id, read_stream
+from shared.ledger import ConflictError, DuplicateEventError, NewEvent, append, derived_id
 from shared.prepared_problems import find_prepared
+from shared.runs import find_asked
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -82,28 +84,48 @@ def _again(run: Run, job: Job, attempt: int) -> TrainingRequested | FoldRequeste
 
 
 def _first_request(connection: Connection, job: Job) -> NewEvent | None:
-    recorded = read_stream(connection, f"submission-{job.submission_id}")[0]
-    submission = recorded.event()
-    if not isinstance(submission, SubmissionUploaded):
-        raise TypeError(f"the stream of submission {job.submission_id} begins with {recorded.type}")
-    prepared = find_prepared(connection, submission.problem_id, submission.problem_version)
-    if prepared is None:
+    found = find_asked(connection, job.submission_id, job.run_id)
+    if found is None:
+        raise LookupError(f"the stream of submission {job.submission_id} asks for no run {job.run_id}")
+    recorded, asked, submission = found
+    files = _files_of(connection, asked)
+    if files is None:
         # ingest takes submissions only for prepared problems, which it knows from this same ledger.
-        log.error("problem_not_prepared", submission_id=str(job.submission_id), problem=submission.problem_id)
+        log.error("problem_not_prepared", submission_id=str(job.submission_id), problem=asked.problem_id)
         return None
-    shows_logs = log_policy_of(connection, job.challenge_id) is LogPolicy.FULL
+    # A reproduction is nobody's news.
+    shows_logs = log_policy_of(connection, job.challenge_id) is LogPolicy.FULL and not (
+        isinstance(asked, RunRequested) and asked.of_run_id
+    )
     request = TrainingRequested(
         run_id=job.run_id,
         submission_id=job.submission_id,
         challenge_id=job.challenge_id,
         attempt=1,
-        pool=submission.pool,
+        pool=asked.pool,
         bundle_digest=submission.bundle_digest,
-        manifest_digest=prepared.manifest_digest,
-        environment_digest=prepared.environment_digest,
-        n_folds=prepared.n_folds,
-        limits=submission.limits,
-        live_log_bytes=submission.limits.log_limit_bytes if shows_logs else 0,
+        limits=asked.limits,
+        live_log_bytes=asked.limits.log_limit_bytes if shows_logs else 0,
+        **files,
     )
     # Version 0: a withdrawal that comes first is the first event of this stream, and this one is then refused.
     return NewEvent(request, recorded.metadata.caused_by(recorded), 0, id=derived_id(job.run_id, "requested", 1))
+
+
+class _Files(TypedDict):
+    manifest_digest: str
+    environment_digest: str
+    n_folds: int
+
+
+def _files_of(connection: Connection, asked: SubmissionUploaded | RunRequested) -> _Files | None:
+    """What it is trained on: the problem's version that it asks for; for a reproduction, what the run before had."""
+    found: TrainingRequested | ProblemPrepared | None
+    if isinstance(asked, RunRequested) and asked.of_run_id is not None:
+        before = load_run(connection, asked.of_run_id)
+        found = before[0].request if before else None
+    else:
+        found = find_prepared(connection, asked.problem_id, asked.problem_version)
+    if found is None:
+        return None
+    return _Files(manifest_digest=found.manifest_digest, environment_digest=found.environment_digest, n_folds=found.n_folds)

@@ -127,6 +127,8 @@ class Row(View):
     team: str
     submission: str
     submission_id: UUID
+    #: Of the submission's; more than 1 if it was trained again.
+    run: int = 1
     scores: dict[str, float | None]
     #: Of the scores, over folds.
     standard_errors: dict[str, float | None]
@@ -310,6 +312,8 @@ class Submission(SubmissionLine):
     peak_memory_bytes: int | None
     finished_at: AwareDatetime | None
     files: list[str]
+    #: Which of its runs this is; more than 1 if it was trained again.
+    run: int = 1
     owned: bool
 
     @property

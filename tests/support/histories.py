@@ -16,6 +16,8 @@ from sqlalchemy import Engine
 from services.ingest.accounts import Account, register
 from services.ingest.challenges import NewChallenge, create_challenge, join_challenge
 from services.ingest.problems import ProblemUpload, publish_problem
+from services.ingest.reproductions import Reproduction, reproduce
+from services.ingest.retrainings import Retraining, retrain
 from services.ingest.submissions import NewSubmission, SubmissionDesk
 from services.ingest.withdrawals import withdraw
 from services.leaderboard.projection import READ_MODEL as LEADERBOARD
@@ -40,19 +42,24 @@ from shared.events import (
     FoldUsage,
     Metadata,
     Outcome,
+    RankMove,
+    RunRequested,
     ScoreComputed,
+    ScoreEvent,
     TrainingRequested,
 )
 from shared.execution.ensembling import EnsembleScores, FoundEnsemble
 from shared.final_scores import ScoreKind
 from shared.ledger import NewEvent, Projection, ReadModel, append, append_once, derived_id, known_events, read_after, read_stream
-from shared.runs import run_id_of
+from shared.runs import Asked, run_asked_for, run_has_failed, standing_runs
 from shared.telemetry import Readiness
+from shared.vault import Principal
 from tests.support.goldens import golden
 
 POOL = "default"
 CHALLENGE = "history"
 ADMINISTRATOR = UUID(int=1)
+ORGANISER = Principal(ADMINISTRATOR, administrator=True)
 N_FOLDS = 3
 METADATA = Metadata(correlation_id="a history")
 USAGE = FoldUsage(train_time_s=1, valid_time_s=0.25, test_time_s=0, peak_memory_bytes=1)
@@ -81,11 +88,8 @@ class History:
         self.orchestrator = engine_of("orchestrator")
         self.accounts: list[Account] = []
         self.submissions: list[Submission] = []
-        kit = pack_files({"problem.py": b"", "submissions/starting_kit/classifier.py": b""})
-        upload = ProblemUpload(CHALLENGE, io.BytesIO(kit), None, None, None, None, ())
-        publish_problem(engine_of("ingest"), store, upload, ADMINISTRATOR, 2**20)
-        prepared = {"version": 1, "n_folds": N_FOLDS, "elements": ("classifier.py",), "score_kind": score_kind}
-        self._golden("scorer", "ProblemPrepared", problem_id=CHALLENGE, **prepared)
+        self._store = store
+        self.publish_next_version(score_kind)
         create_challenge(
             engine_of("ingest"), NewChallenge(id=CHALLENGE, title="A history", problem=CHALLENGE), organiser_id, [POOL]
         )
@@ -177,9 +181,10 @@ class History:
         test: float | None = None,
         folds: Sequence[float] = (),
         detail_digest: str | None = None,
+        version: int = 1,
     ) -> None:
         """The scorer is done with it; said again, nothing changes. `test`: else as on validation rows. `folds`: else one of them."""
-        run_id = run_id_of(submission.submission_id)
+        run_id = self.run_id(submission)
         scored = golden("ScoreComputed")
         assert isinstance(scored, ScoreComputed)
         bagged = tuple(
@@ -188,7 +193,12 @@ class History:
         of_folds = tuple(
             scored.folds[0].model_copy(update={"fold": number, "valid": each}) for number, each in enumerate(folds or [value])
         )
-        about = {"run_id": run_id, "submission_id": submission.submission_id, "challenge_id": CHALLENGE, "problem_version": 1}
+        about = {
+            "run_id": run_id,
+            "submission_id": submission.submission_id,
+            "challenge_id": CHALLENGE,
+            "problem_version": version,
+        }
         event = scored.model_copy(update={**about, "bagged": bagged, "folds": of_folds, "detail_digest": detail_digest})
         append_once(self._engine_of("scorer"), [NewEvent(event, METADATA, id=derived_id(run_id, "score"))])
 
@@ -220,11 +230,93 @@ class History:
 
     def fail_to_score(self, submission: Submission) -> None:
         """The scorer can't score it."""
-        run_id = run_id_of(submission.submission_id)
+        run_id = self.run_id(submission)
         event = golden("ScoringFailed").model_copy(
             update={"run_id": run_id, "submission_id": submission.submission_id, "challenge_id": CHALLENGE}
         )
         append_once(self._engine_of("scorer"), [NewEvent(event, METADATA, id=derived_id(run_id, "score"))])
+
+    def run_id(self, submission: Submission) -> UUID:
+        """Its newest run."""
+        with self.orchestrator.connect() as connection:
+            events = [event for _, event in known_events(read_stream(connection, f"submission-{submission.submission_id}"))]
+        return run_asked_for([event for event in events if isinstance(event, Asked)][-1])
+
+    def problem_version(self, submission: Submission) -> int:
+        """By which version of the problem its newest run is trained."""
+        with self.orchestrator.connect() as connection:
+            events = [event for _, event in known_events(read_stream(connection, f"submission-{submission.submission_id}"))]
+        return [event for event in events if isinstance(event, Asked)][-1].problem_version
+
+    def retrain(self, *submissions: Submission, version: int | None = None, again: bool = False) -> list[str]:
+        """The organiser asks for other runs; says what came of each."""
+        wanted = Retraining(tuple(each.submission_id for each in submissions) or None, version, again, "a reason")
+        _, found = retrain(self._engine_of("ingest"), CHALLENGE, wanted, ORGANISER)
+        return [each.answer for each in found]
+
+    def reproduce(self, submission: Submission) -> Reproduction:
+        """The organiser asks for its newest trained run to be made again."""
+        return reproduce(self._engine_of("ingest"), submission.submission_id, None, "a reason", ORGANISER)
+
+    def reproduced(self, submission: Submission, value: float = 0.5) -> None:
+        """The scorer is done with the reproduction that is its newest run."""
+        with self.orchestrator.connect() as connection:
+            stream = known_events(read_stream(connection, f"submission-{submission.submission_id}"))
+            asked = [event for _, event in stream if isinstance(event, RunRequested)][-1]
+        self._append_score("RunReproduced", submission, asked.run_id, value, of_run_id=asked.of_run_id)
+
+    def publish_next_version(self, score_kind: ScoreKind = "bag") -> int:
+        """One more version of the problem, prepared; returns its number."""
+        kit = pack_files({"problem.py": b"", "submissions/starting_kit/classifier.py": b""})
+        upload = ProblemUpload(CHALLENGE, io.BytesIO(kit), None, None, None, None, ())
+        version = publish_problem(self._engine_of("ingest"), self._store, upload, ADMINISTRATOR, 2**20).version
+        about = {"version": version, "n_folds": N_FOLDS, "elements": ("classifier.py",), "score_kind": score_kind}
+        self._golden("scorer", "ProblemPrepared", problem_id=CHALLENGE, **about)
+        return version
+
+    def stands(self, submission: Submission) -> bool:
+        """Whether any of its runs that may stand on boards did not fail, but for the newest, which may be under way."""
+        with self.orchestrator.connect() as connection:
+            stream = known_events(read_stream(connection, f"submission-{submission.submission_id}"))
+            *earlier, _ = standing_runs(event for _, event in stream)
+            return not all(run_has_failed(connection, each) for each in earlier)
+
+    def is_scored(self, submission: Submission) -> bool:
+        """Whether its newest run is, and may stand on boards."""
+        with self.orchestrator.connect() as connection:
+            stream = known_events(read_stream(connection, f"score-{self.run_id(submission)}"))
+            return any(isinstance(event, ScoreComputed) for _, event in stream)
+
+    def score_newest(self, submission: Submission) -> None:
+        """The scorer is done with its newest run, whatever that was asked for."""
+        with self.orchestrator.connect() as connection:
+            events = [event for _, event in known_events(read_stream(connection, f"submission-{submission.submission_id}"))]
+        asked = [event for event in events if isinstance(event, Asked)][-1]
+        if isinstance(asked, RunRequested) and asked.purpose == "reproduce":
+            self.reproduced(submission)
+        else:
+            self.score(submission, version=asked.problem_version)
+
+    def rescored(self, submission: Submission, version: int, value: float = 0.5) -> None:
+        """The scorer has scored its newest run by another version of the problem."""
+        self._append_score("RunRescored", submission, self.run_id(submission), value, problem_version=version)
+
+    def adopt(self, version: int, *moves: RankMove) -> None:
+        """The challenge runs this version from here on."""
+        adopted = golden("ProblemVersionAdopted").model_copy(
+            update={"challenge_id": CHALLENGE, "problem_id": CHALLENGE, "problem_version": version, "moves": moves}
+        )
+        append_once(self._engine_of("scorer"), [NewEvent(adopted, METADATA, id=derived_id(CHALLENGE, version, "adopted"))])
+
+    def _append_score(self, name: str, submission: Submission, run_id: UUID, value: float, **changes: object) -> None:
+        scored = golden(name)
+        assert isinstance(scored, ScoreEvent)
+        about = {"run_id": run_id, "submission_id": submission.submission_id, "challenge_id": CHALLENGE, "problem_version": 1}
+        bagged = tuple(each.model_copy(update={"valid": (value,), "test": (value,)}) for each in scored.bagged)
+        folds = (scored.folds[0].model_copy(update={"fold": 0, "valid": value}),)
+        event = scored.model_copy(update={**about, "bagged": bagged, "folds": folds, "detail_digest": None, **changes})
+        ids = (run_id, "score", event.problem_version) if name == "RunRescored" else (run_id, "score")
+        append_once(self._engine_of("scorer"), [NewEvent(event, METADATA, id=derived_id(*ids))])
 
     def send_a_mail(self) -> bool:
         """The mailer sends what is due first; False if nothing is."""
@@ -244,7 +336,7 @@ class History:
 
     def about(self, submission: Submission) -> dict[str, object]:
         """What all reports of its newest request say."""
-        run_id = run_id_of(submission.submission_id)
+        run_id = self.run_id(submission)
         return {
             "run_id": run_id,
             "submission_id": submission.submission_id,
@@ -260,7 +352,7 @@ class History:
     def run_events(self, submission: Submission) -> list[Event]:
         """Its run, as the ledger says."""
         with self.orchestrator.connect() as connection:
-            stream = read_stream(connection, f"run-{run_id_of(submission.submission_id)}")
+            stream = read_stream(connection, f"run-{self.run_id(submission)}")
             return [event for _, event in known_events(stream)]
 
     def fold_report(self, submission: Submission, fold: int) -> FoldTrainedReport:

@@ -50,7 +50,13 @@ def addresses_of(client: httpx.Client, values: Mapping[str, Sequence[str]]) -> I
     """Every address that the API reads, filled in with all of `values` (`{"challenge_id": […], …}`), and the pages of the same."""
     document = client.get("/v1/openapi.json").raise_for_status().json()
     plots = ["scores", "training-times", "submissions", "bagging", "progress", "ensemble"]
-    choices: dict[str, Sequence[str]] = {"board": ["public", "private"], "kind": plots, "position": ["1"], **values}
+    choices: dict[str, Sequence[str]] = {
+        "board": ["public", "private"],
+        "kind": plots,
+        "position": ["1"],
+        "version": ["1"],
+        **values,
+    }
     for path, operations in dict[str, Any](document["paths"]).items():
         if "get" not in operations:
             continue

@@ -6,7 +6,19 @@ from http import HTTPStatus
 
 from fastapi import Depends, FastAPI, Request, Response
 
-from services.leaderboard.api import board_stream, boards, challenges, ensembles, grades, kit_faults, plots, pools, submissions
+from services.leaderboard.api import (
+    board_stream,
+    boards,
+    challenges,
+    ensembles,
+    grades,
+    kit_faults,
+    plots,
+    pools,
+    rescorings,
+    runs,
+    submissions,
+)
 from services.leaderboard.api.context import Context
 from shared.artefacts import MissingArtefactError
 from shared.http import Problem, install_problem_handlers
@@ -29,7 +41,7 @@ def make_app(context: Context, readiness: Readiness, lifespan: Lifespan) -> Fast
         lifespan=lifespan,
     )
     # The stream and ensembles before the boards: neither is the name of a board.
-    for module in (challenges, kit_faults, board_stream, ensembles, boards, plots, grades, submissions):
+    for module in (challenges, kit_faults, board_stream, ensembles, boards, plots, grades, submissions, runs, rescorings):
         app.include_router(module.make_router(context), dependencies=[Depends(context.wait_for_position)])
     # What is said in passing is in no read model: nothing to wait for.
     app.include_router(pools.make_router(context))

@@ -47,13 +47,15 @@ class BoardRow(BaseModel):
     """A submission's place. `scores` and their `standard_errors` over folds: on validation rows. Times in seconds, summed over folds.
 
     `within_noise`: it and the next one on the whole board do not differ beyond what folds differ by; null where that is not known.
-    `contributivity`: how much of the challenge's ensemble it is, in percent; null before the first ensemble.
+    `contributivity`: how much of the challenge's ensemble it is, in percent; null before the first ensemble. `run`: which of the
+    submission's runs this is; more than 1 if it was trained again.
     """
 
     rank: int
     team: str
     submission: str
     submission_id: str
+    run: int
     scores: dict[str, float | None]
     standard_errors: dict[str, float | None]
     within_noise: bool | None
@@ -128,6 +130,7 @@ def _row(submission: Submission, names: Sequence[str], score_kind: ScoreKind, *,
         "team": submission.team,
         "submission": submission.name,
         "submission_id": str(submission.submission_id),
+        "run": submission.run_number,
         "scores": figures.final("valid", score_kind),
         "standard_errors": {name: figures.spread(name, "valid").standard_error for name in names},
         "within_noise": None,
@@ -186,7 +189,7 @@ def as_csv(page: BoardPage) -> str:
     header += [f"standard error of {name}" for name in names]
     header += [f"{part} {name} {what}" for part in ("valid", "test") for name in names for what in _OVER_FOLDS] if private else []
     header += ["contributivity", "train_time_s", "valid_time_s", *(["test_time_s"] if private else [])]
-    header += ["peak_memory_bytes", "submitted_at"]
+    header += ["peak_memory_bytes", "submitted_at", "run"]
     lines = []
     for row in page.rows:
         cells: list[object] = [row.rank]
@@ -198,5 +201,5 @@ def as_csv(page: BoardPage) -> str:
             cells += [getattr(part[name], what) for part in (row.valid, row.test) for name in names for what in _OVER_FOLDS]
         cells += [row.contributivity, row.train_time_s, row.valid_time_s]
         cells += [row.test_time_s] if isinstance(row, PrivateBoardRow) else []
-        lines.append([*cells, row.peak_memory_bytes, row.submitted_at.isoformat()])
+        lines.append([*cells, row.peak_memory_bytes, row.submitted_at.isoformat(), row.run])
     return csv_of(header, lines)

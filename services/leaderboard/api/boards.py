@@ -13,7 +13,7 @@ from services.leaderboard.api.board_rows import Asked, BoardPage, KnownRows, as_
 from services.leaderboard.api.context import Context
 from services.leaderboard.api.unscored import FAILED, WAITING_OR_RUNNING, UnscoredPage, read_unscored
 from services.leaderboard.boards import Board, rank
-from services.leaderboard.challenges import Challenge, find_challenge
+from services.leaderboard.challenges import Challenge, challenge_as_of, find_challenge
 from services.leaderboard.ensembles import Ensemble, find_ensemble
 from services.leaderboard.kept_boards import Kept
 from services.leaderboard.moments import Moment, moment_in
@@ -88,7 +88,8 @@ def check_sees(viewer: Viewer, board: Board, phase: Phase) -> None:
 def read_board(connection: Connection, challenge: Challenge, board: Board, moment: Moment) -> BoardPage:
     """A board as it stood."""
     submissions = submissions_on_boards(connection, challenge.challenge_id, moment.position)
-    ensemble = find_ensemble(connection, challenge.challenge_id, moment.position)
+    challenge = challenge_as_of(connection, challenge, moment.position)
+    ensemble = find_ensemble(connection, challenge, moment.position)
     page = _page(challenge, board, submissions, ensemble, {})
     return page.model_copy(update={"position": moment.position})
 

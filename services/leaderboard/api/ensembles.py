@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from services.leaderboard.api.answers import CSV, JSON, tagged, wants_csv
 from services.leaderboard.api.context import Context
-from services.leaderboard.challenges import Challenge, find_challenge
+from services.leaderboard.challenges import Challenge, challenge_as_of, find_challenge
 from services.leaderboard.csv_text import csv_of
 from services.leaderboard.ensembles import Ensemble, find_ensemble, of_split
 from services.leaderboard.moments import Moment, moment_for
@@ -102,7 +102,9 @@ def make_router(context: Context) -> APIRouter:
 
 def _page(connection: Connection, challenge: Challenge, moment: Moment | None, *, is_private: bool) -> EnsemblePage:
     position = moment.position if moment else None
-    found = find_ensemble(connection, challenge.challenge_id, position)
+    if position is not None:
+        challenge = challenge_as_of(connection, challenge, position)
+    found = find_ensemble(connection, challenge, position)
     members = _members(connection, challenge, found, position) if found else []
     event = found.event if found else None
     page = EnsemblePage(

@@ -15,7 +15,7 @@ from services.leaderboard.api.answers import CSV, JSON, tagged, wants_csv
 from services.leaderboard.api.boards import check_sees
 from services.leaderboard.api.context import Context
 from services.leaderboard.boards import Board
-from services.leaderboard.challenges import Challenge, find_challenge
+from services.leaderboard.challenges import Challenge, challenge_as_of, find_challenge
 from services.leaderboard.csv_text import csv_of
 from services.leaderboard.ensembles import Ensemble, find_ensemble
 from services.leaderboard.moments import Moment, moment_for
@@ -143,15 +143,15 @@ def read_plot(
     connection: Connection, challenge: Challenge, kind: Plot, asked: AskedPlot, moment: Moment | None = None
 ) -> PlotPage:
     """A plot as it stands, or stood. Raises a 422 `Problem` for a metric that the challenge does not have."""
+    if moment is not None:
+        challenge = challenge_as_of(connection, challenge, moment.position)
     if kind is Plot.SUBMISSIONS:
         times = submission_times(connection, challenge.challenge_id, asked.team, moment.position if moment else None)
         days = [Day(day=day, submissions=count) for day, count in plots.a_day(times)]
         return PlotPage(challenge=challenge.challenge_id, kind=kind, metric=None, split=None, points=days)
     metric = _metric(challenge, asked.metric)
     if kind is Plot.ENSEMBLE:
-        points = _ensemble_points(
-            find_ensemble(connection, challenge.challenge_id, moment.position if moment else None), asked.split
-        )
+        points = _ensemble_points(find_ensemble(connection, challenge, moment.position if moment else None), asked.split)
         official = challenge.problem.metrics[0]
         return PlotPage(challenge=challenge.challenge_id, kind=kind, metric=official, split=asked.split, points=points)
     standing = submissions_on_boards(connection, challenge.challenge_id, moment.position if moment else None)

@@ -108,6 +108,8 @@ class SubmissionDetail(SubmissionSummary):
     peak_memory_bytes: int | None
     finished_at: AwareDatetime | None
     files: list[str]
+    #: The number of the run that this shows; all are at `/v1/submissions/{id}/runs`.
+    run: int
     owned: bool
     #: Whether the person asking may read its log.
     shows_log: bool
@@ -182,12 +184,12 @@ def make_router(context: Context) -> APIRouter:
 
 def read_submission(context: Context, submission_id: UUID, viewer: Viewer) -> SubmissionDetail:
     """A submission as this viewer may see it. Raises a 404 `Problem`."""
-    return _detail(context, _load(context, submission_id), viewer)
+    return _detail(context, load_submission(context, submission_id), viewer)
 
 
 def read_history(context: Context, submission_id: UUID, viewer: Viewer) -> SubmissionHistory:
     """A submission's facts. Raises a 404 `Problem`."""
-    found = _load(context, submission_id)
+    found = load_submission(context, submission_id)
     with context.engine.connect() as connection:
         challenge = find_challenge(connection, found.challenge_id)
         shows_reason = sees_traceback(viewer, found.team_id, challenge.log_policy)
@@ -219,7 +221,7 @@ async def follow_submission(
     sent: object = None
     if shows_lines and not viewer.administrator:
         shows_lines = await asyncio.to_thread(_has_log_budget, context, submission_id)
-    pool = (await asyncio.to_thread(_load, context, submission_id)).pool
+    pool = (await asyncio.to_thread(load_submission, context, submission_id)).pool
     moves = context.changes.follow()
     with context.live.watching(pool, submission_id) as watcher:
         waiting = {"ledger": asyncio.ensure_future(anext(moves)), "live": asyncio.ensure_future(watcher.wait())}
@@ -232,7 +234,7 @@ async def follow_submission(
                     waiting["ledger"] = asyncio.ensure_future(anext(moves))
                 for lines in watcher.take() if shows_lines else ():
                     yield Message("log", lines.model_dump_json(include={"fold", "text"}))
-                found = await asyncio.to_thread(_load, context, submission_id)
+                found = await asyncio.to_thread(load_submission, context, submission_id)
                 now = (found.changed_at_position, _waiting(context, found))
                 if now != sent:
                     sent = now
@@ -287,7 +289,8 @@ def _has_log_budget(context: Context, submission_id: UUID) -> bool:
         return log_budget_left(connection, found.challenge_id, found.team_id) > 0
 
 
-def _load(context: Context, submission_id: UUID) -> Submission:
+def load_submission(context: Context, submission_id: UUID) -> Submission:
+    """A submission. Raises a 404 `Problem`."""
     with context.engine.connect() as connection:
         return _existing(find_submission(connection, submission_id))
 
@@ -323,6 +326,7 @@ def _detail(context: Context, found: Submission, viewer: Viewer) -> SubmissionDe
         peak_memory_bytes=found.peak_memory_bytes,
         finished_at=found.finished_at,
         files=list(found.files),
+        run=found.run_number,
         owned=found.team_id in viewer.team_ids,
         shows_log=shows_log,
     )

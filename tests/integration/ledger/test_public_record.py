@@ -164,6 +164,32 @@ def test_a_stranger_computes_the_board_that_the_leaderboard_shows(record: Path, 
     assert shown_board(found.stdout) == expected
 
 
+def test_after_another_version_of_the_problem_the_board_is_by_that_one(
+    story: Story, export: Run, engine_of: Callable[[str], Engine], tmp_path: Path
+) -> None:
+    history = story.history
+    history.publish_next_version()
+    scored = history.submissions[:4]
+    for number, each in enumerate(scored):
+        history.rescored(each, 2, number / 8)
+    history.reproduce(scored[0])
+    history.adopt(2)
+    # One was asked for by the version before and is scored late, one is trained again.
+    history.retrain(scored[1])
+    history.release(slots=10)
+    history.trained(scored[1])
+    history.score(scored[1], 0.9375, version=2)
+    history.catch_up()
+    expected = board_of(engine_of("leaderboard"))
+    assert [row[3] for row in expected] == ["0.94", "0.38", "0.25", "0.00"]
+    path = tmp_path / "adopted.jsonl"
+    assert export("--public", CHALLENGE, "-o", str(path)).exit_code == 0
+    found = verified(path, head_of(path))
+    assert found.returncode == 0, found.stderr
+    assert shown_board(found.stdout) == expected
+    assert "a reason" not in path.read_text(), "an organiser's words are nobody else's"
+
+
 def test_the_command_prints_head_and_counts_and_writes_the_same_to_standard_output(
     export: Run, record: Path, owner: Engine
 ) -> None:

@@ -4,7 +4,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import ClassVar
 
 import pytest
@@ -98,13 +98,36 @@ class Histories(RuleBasedStateMachine):
         submission = data.draw(st.sampled_from(self.submissions))
         events = self.history.run_events(submission)
         if any(isinstance(each, TrainingFinished) and each.outcome is Outcome.TRAINED for each in events):
-            (self.history.score if how == "score" else self.history.fail_to_score)(submission)
+            (self.history.score_newest if how == "score" else self.history.fail_to_score)(submission)
+
+    @precondition(lambda self: self.submissions)
+    @rule(data=st.data(), again=st.booleans())
+    def retrain(self, data: st.DataObject, *, again: bool) -> None:
+        self.history.retrain(data.draw(st.sampled_from(self.submissions)), again=again)
+
+    @precondition(lambda self: self.submissions)
+    @rule(data=st.data())
+    def reproduce(self, data: st.DataObject) -> None:
+        submission = data.draw(st.sampled_from(self.submissions))
+        with suppress(Problem):
+            self.history.reproduce(submission)
+
+    @rule(data=st.data())
+    def move_to_another_version(self, data: st.DataObject) -> None:
+        version = self.history.publish_next_version()
+        for each in self.submissions:
+            if self.history.is_scored(each) and data.draw(st.booleans()):
+                self.history.rescored(each, version, data.draw(st.sampled_from([0.25, 0.5])))
+        if data.draw(st.booleans()):
+            self.history.adopt(version)
 
     @precondition(lambda self: self.submissions)
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
         submission = data.draw(st.sampled_from(self.submissions))
         is_over = any(isinstance(each, TrainingFinished) for each in self.history.run_events(submission))
+        # Or it stands on boards by an earlier run.
+        is_over = is_over or self.history.stands(submission)
         with pytest.raises(Problem, match="training is over") if is_over else nullcontext():
             self.history.withdraw(submission)
 

@@ -36,6 +36,7 @@ def page(rows: list[tuple[int, float | None]], metric: Metric = ACC) -> BoardPag
             train_time_s=1.0,
             valid_time_s=None,
             peak_memory_bytes=None,
+            run=1,
             submitted_at=datetime(2026, 11, 22, tzinfo=UTC),
         )
         for rank, (number, score) in enumerate(rows, start=1)

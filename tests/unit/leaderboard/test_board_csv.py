@@ -22,6 +22,7 @@ def row(team: str) -> BoardRow:
         train_time_s=-1.0,
         valid_time_s=None,
         peak_memory_bytes=None,
+        run=1,
         submitted_at=datetime(2026, 11, 22, tzinfo=UTC),
     )
 

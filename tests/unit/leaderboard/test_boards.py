@@ -44,6 +44,7 @@ def submission(number: int, scored: ScoreComputed) -> Submission:
         submitted_at=START + timedelta(seconds=number),
         state="scored",
         run_id=UUID(int=number),
+        run_number=1,
         pool="default",
         n_folds=2,
         folds_done=2,
