@@ -24,6 +24,9 @@ from shared.events import (
     Metric,
     Outcome,
     RecordedEvent,
+    RescoringFailed,
+    RunReproduced,
+    RunRescored,
     ScoreComputed,
     ScoringFailed,
     TrainingFinished,
@@ -110,6 +113,9 @@ class Facts:
 KIT_FAULTS: Mapping[type[Event], str] = {
     ScoreComputed: "A metric raised, or gave no finite number, for a submission: that score is missing.",
     ScoringFailed: "The problem's code failed while a submission was scored: it has no score.",
+    RunRescored: "A metric raised, or gave no finite number, for a submission by another version of the problem: that score is missing.",
+    RunReproduced: "A metric raised, or gave no finite number, for a run that was reproduced: that score is missing.",
+    RescoringFailed: "The problem's code failed while a submission was scored by another version: its score of before stands.",
     EnsembleComputed: "A metric raised, or gave no finite number, for an ensemble: that score is missing.",
     EnsembleFailed: "The problem's code failed while the ensemble was worked out: the one before stands.",
 }

@@ -26,6 +26,9 @@ from shared.events import (
     Outcome,
     ProblemPrepared,
     RecordedEvent,
+    RescoringFailed,
+    RunReproduced,
+    RunRescored,
     ScoreComputed,
     ScoringFailed,
     SubmissionUploaded,
@@ -34,6 +37,7 @@ from shared.events import (
     UserRegistered,
 )
 from shared.ledger import Handlers, OwnColumns, ReadModel, Rows, derived_id
+from shared.runs import run_id_of
 
 SCHEMA = "mailer"
 
@@ -71,21 +75,35 @@ _AFTER_CRASH = {
 
 
 def when_score_computed(rows: Rows, event: ScoreComputed, recorded: RecordedEvent) -> None:
-    """The score is the news; to the organiser, that some are missing."""
-    _enqueue_for_team(rows, Kind.SCORED, event.submission_id, recorded)
+    """A submission's first score is the news, whichever run it comes from; to the organiser, that some are missing."""
+    if rows.execute(FIRST_SCORE, {"submission_id": event.submission_id}).rowcount:
+        _enqueue_for_team(rows, Kind.SCORED, event.submission_id, recorded)
     if event.detail_digest is not None:
         _tell_organiser(rows, event.challenge_id, recorded)
 
 
 def when_training_finished(rows: Rows, event: TrainingFinished, recorded: RecordedEvent) -> None:
     """Trained: the score is the news. Withdrawn: a member did it, and has seen it."""
-    if event.outcome not in {Outcome.TRAINED, Outcome.WITHDRAWN}:
+    if _is_the_teams_own(event) and event.outcome not in {Outcome.TRAINED, Outcome.WITHDRAWN}:
         _enqueue_for_team(rows, Kind.FAILED, event.submission_id, recorded)
 
 
 def when_scoring_failed(rows: Rows, event: ScoringFailed, recorded: RecordedEvent) -> None:
     """It will have no score."""
-    _enqueue_for_team(rows, Kind.SCORING_FAILED, event.submission_id, recorded)
+    if _is_the_teams_own(event):
+        _enqueue_for_team(rows, Kind.SCORING_FAILED, event.submission_id, recorded)
+    if event.outcome == "kit_error":
+        _tell_organiser(rows, event.challenge_id, recorded)
+
+
+def when_rescored_or_reproduced(rows: Rows, event: RunRescored | RunReproduced, recorded: RecordedEvent) -> None:
+    """No news to the team: it stands on no board, or not yet. To the organiser, that a metric gave no number."""
+    if event.detail_digest is not None:
+        _tell_organiser(rows, event.challenge_id, recorded)
+
+
+def when_rescoring_failed(rows: Rows, event: RescoringFailed, recorded: RecordedEvent) -> None:
+    """The score of before stands."""
     if event.outcome == "kit_error":
         _tell_organiser(rows, event.challenge_id, recorded)
 
@@ -114,6 +132,7 @@ ENQUEUE = sql(
     # A second fault of a kit on one day is no second mail.
     " ON CONFLICT (mail_id) DO NOTHING"
 )
+FIRST_SCORE = sql("UPDATE submissions SET is_scored = true WHERE submission_id = :submission_id AND NOT is_scored")
 ORGANISER = sql("SELECT user_id FROM users JOIN challenges ON organiser_id = user_id WHERE challenge_id = :challenge_id")
 MEMBERS = sql(
     "SELECT m.user_id FROM members m JOIN submissions s USING (team_id) WHERE s.submission_id = :submission_id ORDER BY m.user_id"
@@ -124,6 +143,11 @@ CONCERNED = sql("""
         UNION SELECT organiser_id FROM challenges WHERE challenge_id = :challenge_id
     ) ORDER BY user_id
 """)
+
+
+def _is_the_teams_own(event: TrainingFinished | ScoringFailed) -> bool:
+    """Whether its upload asked for this run. Whoever asks for another one follows it, and if it fails, what was there stays."""
+    return event.run_id == run_id_of(event.submission_id)
 
 
 def _enqueue_for_team(rows: Rows, kind: Kind, submission_id: UUID, recorded: RecordedEvent) -> None:
@@ -240,6 +264,9 @@ HANDLERS: Handlers = {
     ScoreComputed: when_score_computed,
     TrainingFinished: when_training_finished,
     ScoringFailed: when_scoring_failed,
+    RunRescored: when_rescored_or_reproduced,
+    RunReproduced: when_rescored_or_reproduced,
+    RescoringFailed: when_rescoring_failed,
     EnsembleComputed: when_ensemble_computed,
     EnsembleFailed: when_ensemble_failed,
     MailSent: when_mail_sent,

@@ -351,14 +351,14 @@ class RunRescored(ScoreEvent):
     """
 
     appended_by = services(Service.SCORER)
-    consumed_by = services(Service.LEADERBOARD)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
 
 
 class RunReproduced(ScoreEvent):
     """A reproduction was trained and scored. It stands beside the run that it is compared with, and on no board."""
 
     appended_by = services(Service.SCORER)
-    consumed_by = services(Service.LEADERBOARD)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
 
     of_run_id: UUID
 
@@ -384,7 +384,7 @@ class RescoringFailed(RunEvent):
     """The predictions of a run could not be scored by another version of the problem: its score by the one before stands."""
 
     appended_by = services(Service.SCORER)
-    consumed_by = services(Service.LEADERBOARD)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
 
     challenge_id: str
     problem_version: int

@@ -1,92 +1,19 @@
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from threading import Barrier
 from uuid import UUID
 
 import pytest
-from pydantic import AnyHttpUrl, SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
-from services.mailer.delivery import Delivery
-from services.mailer.facts import FactFinder
-from services.mailer.letters import Letters
-from services.mailer.outbox import Outbox
-from services.mailer.reactions import HANDLERS, SCHEMA
-from services.mailer.smtp import MailServer as Recipient
 from services.mailer.smtp import MailServerAwayError
-from shared.artefacts import Store
-from shared.events import LogPolicy, MailSent, Outcome
-from shared.ledger import Projection, read_after
-from shared.settings import MailerSettings
-from shared.telemetry import Readiness
+from shared.events import LogPolicy, Outcome
+from shared.ledger import read_after
+from tests.integration.mailer.conftest import ORIGIN
 from tests.integration.mailer.mail_server import MailServer, plain_text
+from tests.integration.mailer.parts import Mailer
 from tests.integration.mailer.world import World
-
-ORIGIN = "http://127.0.0.1:8700"
-
-
-@dataclass
-class Mailer:
-    """The mailer's parts, put together as `services.mailer.main` does, but moved by the test."""
-
-    engine: Engine
-    projection: Projection
-    outbox: Outbox
-    delivery: Delivery
-
-    async def take_in(self) -> None:
-        await asyncio.to_thread(self.projection.catch_up)
-
-    async def work(self) -> None:
-        """Take in what happened, and send what is due."""
-        await self.take_in()
-        await self.delivery.send_due()
-
-    def states(self) -> list[tuple[str, str, int]]:
-        with self.engine.connect() as connection:
-            rows = connection.execute(
-                text("SELECT kind, state, attempts FROM mailer.outbox ORDER BY caused_at_position, mail_id")
-            )
-            return [(row.kind, row.state, row.attempts) for row in rows]
-
-    def let_time_pass(self, interval: str) -> None:
-        """As if this much time had gone by: what is waited for, and what is getting old, is nearer by it."""
-        with self.engine.begin() as connection:
-            connection.execute(
-                text(
-                    "UPDATE mailer.outbox SET next_attempt_at = next_attempt_at - CAST(:interval AS interval),"
-                    " caused_at = caused_at - CAST(:interval AS interval)"
-                ),
-                {"interval": interval},
-            )
-
-    def mails_in_ledger(self) -> list[MailSent]:
-        with self.engine.connect() as connection:
-            return [event for each in read_after(connection, 0, 1000) if isinstance(event := each.event(), MailSent)]
-
-
-@pytest.fixture
-def mailer(engine_of: Callable[[str], Engine], store_of: Callable[[str], Store], smtp_port: int) -> Mailer:
-    engine = engine_of("mailer")
-    settings = MailerSettings(
-        database_url=SecretStr("unused"),
-        amqp_url=SecretStr("unused"),
-        s3_endpoint=AnyHttpUrl("http://unused"),
-        s3_access_key="unused",
-        s3_secret_key=SecretStr("unused"),
-        smtp_port=smtp_port,
-        mail_from="Palio <palio@example.org>",
-    )
-    outbox = Outbox(engine, "example.org")
-    facts = FactFinder(engine, store_of("mailer"), ORIGIN)
-    return Mailer(
-        engine=engine,
-        projection=Projection(SCHEMA, engine, HANDLERS, Readiness()),
-        outbox=outbox,
-        delivery=Delivery(outbox, facts, Letters(), Recipient(settings), settings.mail_from),
-    )
 
 
 async def test_a_scored_submission_is_told_to_its_team_with_the_public_scores(

@@ -197,9 +197,11 @@ class World:
         with self._orchestrator.begin() as connection:
             _append(connection, trained)
 
-    def finished(self, submission_id: UUID, outcome: Outcome, reason: str = "", traceback: bytes | None = None) -> UUID:
-        """The end of its training; a traceback is in the object store before the event is in the ledger."""
-        run_id = run_id_of(submission_id)
+    def finished(
+        self, submission_id: UUID, outcome: Outcome, reason: str = "", traceback: bytes | None = None, *, number: int = 1
+    ) -> UUID:
+        """The end of its training; a traceback is in the object store before the event is in the ledger. `number`: of its runs."""
+        run_id = run_id_of(submission_id, number)
         digest = None
         if traceback is not None:
             digest = hashlib.sha256(traceback).hexdigest()
@@ -224,10 +226,12 @@ class World:
         key = traceback_key("default", run_id, hashlib.sha256(promised).hexdigest())
         self._trainers_store.put_bytes(Bucket.RUNS, key, stored)
 
-    def scored(self, submission_id: UUID, challenge_id: str, detail_digest: str | None = None, **valid: float | None) -> None:
-        """Its scores: bagged over two folds, validation and test; with a detail, some are missing."""
+    def scored(
+        self, submission_id: UUID, challenge_id: str, detail_digest: str | None = None, number: int = 1, **valid: float | None
+    ) -> None:
+        """Scores of a run of it: bagged over two folds, validation and test; with a detail, some are missing."""
         event = ScoreComputed(
-            run_id=run_id_of(submission_id),
+            run_id=run_id_of(submission_id, number),
             submission_id=submission_id,
             challenge_id=challenge_id,
             problem_version=1,
@@ -239,21 +243,24 @@ class World:
             bagged=tuple(BaggedScore(metric=name, valid=(0.1, score), test=(0.2, 0.777)) for name, score in valid.items()),
             detail_digest=detail_digest,
         )
+        self.as_scorer(event)
+
+    def as_scorer(self, event: Event) -> None:
+        """The scorer records it."""
         with self._scorer.begin() as connection:
             _append(connection, event)
 
-    def scoring_failed(self, submission_id: UUID, challenge_id: str, reason: str) -> None:
+    def scoring_failed(self, submission_id: UUID, challenge_id: str, reason: str, *, number: int = 1) -> None:
         """The kit's metric did not work."""
         event = ScoringFailed(
-            run_id=run_id_of(submission_id),
+            run_id=run_id_of(submission_id, number),
             submission_id=submission_id,
             challenge_id=challenge_id,
             outcome="kit_error",
             reason=reason,
             detail_digest=DIGEST,
         )
-        with self._scorer.begin() as connection:
-            _append(connection, event)
+        self.as_scorer(event)
 
     def forget(self, user_id: UUID) -> None:
         """Erase a person: destroy the key."""

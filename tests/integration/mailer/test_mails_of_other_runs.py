@@ -1,0 +1,86 @@
+"""Runs that nobody's upload asked for, and scores by another version of a problem: who hears of what."""
+
+from uuid import UUID
+
+import pytest
+
+from shared.events import Event, Outcome
+from shared.runs import run_id_of
+from tests.integration.mailer.mail_server import MailServer, plain_text
+from tests.integration.mailer.parts import Mailer
+from tests.integration.mailer.world import World
+from tests.support.goldens import golden
+
+
+@pytest.fixture
+def wines(world: World) -> str:
+    return world.challenge("wines", "Wines", organiser_id=world.person("olga", "olga@example.org"))
+
+
+@pytest.fixture
+def submission(world: World, wines: str, ada: UUID) -> UUID:
+    return world.submission(wines, world.team("ada", ada), ada, "mine")
+
+
+def about(submission_id: UUID, number: int, name: str, **changes: object) -> Event:
+    """The golden event of this name, about a run of this submission."""
+    ids = {"run_id": run_id_of(submission_id, number), "submission_id": submission_id, "challenge_id": "wines"}
+    return golden(name).model_copy(update={**ids, **changes})
+
+
+async def test_a_team_hears_of_its_submissions_first_score_and_of_no_later_one(
+    world: World, mailer: Mailer, wines: str, submission: UUID
+) -> None:
+    world.scored(submission, wines, acc=0.5)
+    for number in (2, 3):
+        world.scored(submission, wines, number=number, acc=0.6)
+    await mailer.take_in()
+    assert mailer.states() == [("scored", "pending", 0)]
+
+
+async def test_a_retraining_that_brings_the_first_score_is_told(
+    world: World, mailer: Mailer, server: MailServer, wines: str, submission: UUID
+) -> None:
+    world.finished(submission, Outcome.SYSTEM_ERROR)
+    world.scored(submission, wines, number=2, acc=0.9512)
+    await mailer.work()
+    assert [mail["subject"] for mail in server.mails] == ['Wines: "mine" failed', 'Wines: "mine" is scored']
+    assert "0.95" in plain_text(server.mails[1])
+
+
+async def test_a_run_that_a_team_did_not_ask_for_fails_without_a_mail_to_it(
+    world: World, mailer: Mailer, wines: str, submission: UUID
+) -> None:
+    world.scored(submission, wines, acc=0.5)
+    world.finished(submission, Outcome.TRAIN_ERROR, number=2)
+    world.finished(submission, Outcome.TRAINED, number=3)
+    world.scoring_failed(submission, wines, "its code failed", number=3)
+    await mailer.take_in()
+    assert mailer.states() == [("scored", "pending", 0), ("kit_fault", "pending", 0)]
+
+
+@pytest.mark.parametrize("name", ["RunRescored", "RunReproduced"])
+async def test_what_is_scored_again_is_told_to_nobody_unless_a_metric_gave_no_number(
+    world: World, mailer: Mailer, server: MailServer, submission: UUID, name: str
+) -> None:
+    world.as_scorer(about(submission, 1, name, detail_digest=None))
+    await mailer.take_in()
+    assert mailer.states() == []
+    world.as_scorer(about(submission, 2, name))
+    await mailer.work()
+    [told] = server.mails
+    assert told["to"].addresses[0].username == "olga"
+    assert "that score is missing" in plain_text(told)
+
+
+async def test_a_version_whose_code_fails_is_told_to_its_organiser_and_a_fault_of_ours_is_not(
+    world: World, mailer: Mailer, server: MailServer, submission: UUID
+) -> None:
+    world.as_scorer(about(submission, 1, "RescoringFailed", outcome="system_error"))
+    await mailer.take_in()
+    assert mailer.states() == []
+    world.as_scorer(about(submission, 2, "RescoringFailed", outcome="kit_error"))
+    await mailer.work()
+    [told] = server.mails
+    assert told["to"].addresses[0].username == "olga"
+    assert "its score of before stands" in plain_text(told)
