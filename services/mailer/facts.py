@@ -23,6 +23,7 @@ from shared.events import (
     LogPolicy,
     Metric,
     Outcome,
+    ProblemVersionAdopted,
     RecordedEvent,
     RescoringFailed,
     RunReproduced,
@@ -49,6 +50,7 @@ CHALLENGE = text("""
     FROM challenges c, users u, ledger.events e
     WHERE c.challenge_id = :challenge_id AND u.user_id = :user_id AND e.position = :position
 """)
+TEAMS = text("SELECT t.team_id, t.name, t.sealed_for FROM teams t JOIN members m USING (team_id) WHERE m.user_id = :user_id")
 PROBLEM = text("SELECT metrics, score_kind FROM problems WHERE problem_id = :problem_id AND version = :version")
 
 
@@ -85,6 +87,23 @@ class Closing:
 
 
 @dataclass(frozen=True)
+class Move:
+    """A team's place on the competition board, before and after; None: it has none."""
+
+    team: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """The version of its problem that a challenge runs from now on, and where that puts this person's teams."""
+
+    version: int
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that a mail says. Names are one line each, without control characters, and otherwise as people wrote them.
 
@@ -103,6 +122,7 @@ class Facts:
     score_kind: ScoreKind = "bag"
     failure: Failure | None = None
     closing: Closing | None = None
+    adoption: Adoption | None = None
     #: The id in commands; empty in a mail about a submission.
     challenge_id: str = ""
     #: What the kit's own code did. What it said may hold labels: it is not sent about.
@@ -177,6 +197,7 @@ class FactFinder:
             challenge_id=row.challenge_id,
             challenge_url=f"{self._origin}/challenges/{row.challenge_id}",
             closing=closing,
+            adoption=_adoption(connection, mail, event) if isinstance(event, ProblemVersionAdopted) else None,
             fault=KIT_FAULTS.get(type(event)),
         )
 
@@ -200,6 +221,14 @@ def _person(connection: Connection, mail: Claimed, row: Row[Any]) -> tuple[str, 
     if email == ERASED:
         raise NobodyToWriteToError("this person's key is destroyed")
     return one_line(name), email
+
+
+def _adoption(connection: Connection, mail: Claimed, event: ProblemVersionAdopted) -> Adoption:
+    teams = {row.team_id: row for row in connection.execute(TEAMS, {"user_id": mail.user_id})}
+    own = [(move, teams[move.team_id]) for move in event.moves if move.team_id in teams]
+    names = [unseal(connection, team.sealed_for, team.name) if team.sealed_for else team.name for _, team in own]
+    moves = (Move(one_line(name), move.before, move.after) for name, (move, _) in zip(names, own, strict=True))
+    return Adoption(event.problem_version, tuple(moves))
 
 
 def _log_policy(connection: Connection, challenge_id: str) -> LogPolicy:

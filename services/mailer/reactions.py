@@ -25,6 +25,7 @@ from shared.events import (
     MailSent,
     Outcome,
     ProblemPrepared,
+    ProblemVersionAdopted,
     RecordedEvent,
     RescoringFailed,
     RunReproduced,
@@ -57,6 +58,7 @@ class Kind(StrEnum):
     SCORING_FAILED = "scoring_failed"
     CHALLENGE_CLOSED = "challenge_closed"
     KIT_FAULT = "kit_fault"
+    RANK_CHANGED = "rank_changed"
 
     @property
     def after_crash(self) -> AfterCrash:
@@ -71,6 +73,7 @@ _AFTER_CRASH = {
     # A hash that comes twice is the same hash.
     Kind.CHALLENGE_CLOSED: AfterCrash.SEND_AGAIN,
     Kind.KIT_FAULT: AfterCrash.SEND_AGAIN,
+    Kind.RANK_CHANGED: AfterCrash.SEND_AGAIN,
 }
 
 
@@ -108,6 +111,12 @@ def when_rescoring_failed(rows: Rows, event: RescoringFailed, recorded: Recorded
         _tell_organiser(rows, event.challenge_id, recorded)
 
 
+def when_problem_version_adopted(rows: Rows, event: ProblemVersionAdopted, recorded: RecordedEvent) -> None:
+    """Only teams whose place it changed hear of it. Who is in two of them gets one mail that names both."""
+    people = rows.execute(IN_TEAMS, {"team_ids": [move.team_id for move in event.moves]}).scalars().all()
+    _enqueue(rows, Kind.RANK_CHANGED, people, recorded, challenge_id=event.challenge_id)
+
+
 def when_ensemble_computed(rows: Rows, event: EnsembleComputed, recorded: RecordedEvent) -> None:
     """News only where a metric gave no number."""
     if event.detail_digest is not None:
@@ -137,6 +146,7 @@ ORGANISER = sql("SELECT user_id FROM users JOIN challenges ON organiser_id = use
 MEMBERS = sql(
     "SELECT m.user_id FROM members m JOIN submissions s USING (team_id) WHERE s.submission_id = :submission_id ORDER BY m.user_id"
 )
+IN_TEAMS = sql("SELECT DISTINCT user_id FROM members WHERE team_id = ANY(CAST(:team_ids AS uuid[])) ORDER BY user_id")
 CONCERNED = sql("""
     SELECT user_id FROM users WHERE user_id IN (
         SELECT m.user_id FROM members m JOIN joins j USING (team_id) WHERE j.challenge_id = :challenge_id
@@ -267,6 +277,7 @@ HANDLERS: Handlers = {
     RunRescored: when_rescored_or_reproduced,
     RunReproduced: when_rescored_or_reproduced,
     RescoringFailed: when_rescoring_failed,
+    ProblemVersionAdopted: when_problem_version_adopted,
     EnsembleComputed: when_ensemble_computed,
     EnsembleFailed: when_ensemble_failed,
     MailSent: when_mail_sent,

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.events import Event, Outcome
+from shared.events import Event, Outcome, ProblemVersionAdopted, RankMove
 from shared.runs import run_id_of
 from tests.integration.mailer.mail_server import MailServer, plain_text
 from tests.integration.mailer.parts import Mailer
@@ -84,3 +84,32 @@ async def test_a_version_whose_code_fails_is_told_to_its_organiser_and_a_fault_o
     [told] = server.mails
     assert told["to"].addresses[0].username == "olga"
     assert "its score of before stands" in plain_text(told)
+
+
+async def test_only_members_of_teams_whose_place_another_version_changed_are_written_to_and_each_once(
+    world: World, mailer: Mailer, server: MailServer, wines: str, ada: UUID
+) -> None:
+    grace, eve = (world.person(name, f"{name}@example.org") for name in ("grace", "eve"))
+    alone, both, still = world.team("Ada", ada), world.team("both", ada, grace), world.team("still", eve)
+    for team in (alone, both, still):
+        world.join(wines, team)
+    moves = (RankMove(team_id=alone, before=2, after=1), RankMove(team_id=both, before=1, after=None))
+    world.as_scorer(ProblemVersionAdopted(challenge_id=wines, problem_id=wines, problem_version=2, moves=moves))
+    await mailer.work()
+    await mailer.work()
+    told = {mail["to"].addresses[0].username: plain_text(mail) for mail in server.mails}
+    assert sorted(told) == ["ada", "grace"]
+    assert len(server.mails) == 2
+    assert "Ada: number 1 now, 2 before" in told["ada"]
+    assert "both: number 1 before; now on the board no more" in told["ada"]
+    assert "Ada: number" not in told["grace"]
+    assert {sent.kind for sent in mailer.mails_in_ledger()} == {"rank_changed"}
+
+
+async def test_a_version_that_changes_no_place_is_told_to_nobody(
+    world: World, mailer: Mailer, wines: str, submission: UUID
+) -> None:
+    world.scored(submission, wines, acc=0.5)
+    world.as_scorer(ProblemVersionAdopted(challenge_id=wines, problem_id=wines, problem_version=2, moves=()))
+    await mailer.take_in()
+    assert mailer.states() == [("scored", "pending", 0)]

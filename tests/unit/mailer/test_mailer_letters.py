@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mailer.facts import Closing, Facts, Failure, Score, score_line
+from services.mailer.facts import Adoption, Closing, Facts, Failure, Move, Score, score_line
 from services.mailer.letters import Letters, UnwritableAddressError, address_of, compose, domain_of
 from services.mailer.reactions import Kind
 from services.mailer.tracebacks import one_line
@@ -174,9 +174,8 @@ def test_every_line_of_a_mail_fits_what_mail_servers_carry(traceback: str) -> No
 
 def test_nothing_in_a_mail_is_fetched_from_elsewhere() -> None:
     for kind in Kind:
-        said = (
-            closed() if kind is Kind.CHALLENGE_CLOSED else facts(scores=(Score("acc", "1", ""),), failure=failure(traceback="x"))
-        )
+        about_challenges = {Kind.CHALLENGE_CLOSED: closed(), Kind.RANK_CHANGED: moved(Move("ada", 2, 1))}
+        said = about_challenges.get(kind) or facts(scores=(Score("acc", "1", ""),), failure=failure(traceback="x"))
         tags = Tags(text_of(sent(kind, said), "html"))
         assert not {"img", "link", "script", "iframe", "style"} & set(tags.tags)
         assert "src" not in tags.attributes
@@ -233,6 +232,31 @@ def test_the_end_of_a_challenge_is_told_with_the_ledgers_hash_and_without_a_subm
         assert "/challenges/iris" in said
         assert "/submissions/" not in said
     assert "None" not in message.as_string()
+
+
+def moved(*moves: Move) -> Facts:
+    return Facts(
+        cause=CAUSE,
+        name="Ada",
+        email="ada@example.org",
+        challenge="Iris",
+        challenge_url="http://127.0.0.1:8700/challenges/iris",
+        adoption=Adoption(2, moves),
+    )
+
+
+def test_a_changed_place_is_told_with_those_of_before_and_after() -> None:
+    message = sent(Kind.RANK_CHANGED, moved(Move("ada", 2, 1), Move("left <b>", 1, None), Move("new", None, 3)))
+    assert message["subject"] == "Iris: your place on the board has changed"
+    plain, html = text_of(message, "plain"), text_of(message, "html")
+    assert "  ada: number 1 now, 2 before\n" in plain
+    assert "  left <b>: number 1 before; now on the board no more, since it has no score by this version\n" in plain
+    assert "  new: number 3 now; it had no place before\n" in plain
+    assert "<strong>left &lt;b&gt;</strong>: number 1 before; now on the board no more" in html
+    for said in (plain, html):
+        assert "version 2" in said
+        assert "http://127.0.0.1:8700/challenges/iris" in said
+        assert "None" not in said
 
 
 def test_every_kind_of_mail_has_its_rule_for_a_crash_and_the_operators_can_read_it() -> None:
