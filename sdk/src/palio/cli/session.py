@@ -1,10 +1,11 @@
-"""Which server a command speaks to, and as whom."""
+"""Which server a command speaks to, as whom, and about which challenge and submission."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 from typing import Any, Callable, TypeVar
+from uuid import UUID
 
 import click
 
@@ -23,6 +24,7 @@ server_option = click.option(
     metavar="URL",
     help=f"Address of the platform. [env: PALIO_SERVER; default: the kit's, that of the last login, or {DEFAULT_SERVER}]",
 )
+challenge_option = click.option("--challenge", metavar="ID", help="The challenge. [default: that of the kit]")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 
 
@@ -57,3 +59,27 @@ def named_challenge(challenge: str | None, origin: Origin | None) -> str:
 def here() -> Origin | None:
     """Where the kit in the current folder came from."""
     return origin_of(Path.cwd())
+
+
+def named_submission(client: Client, submission: str | None, challenge: str | None) -> str:
+    """The id of a submission given by id or name, or of the newest; raises KitError if there is none."""
+    if submission is not None and _is_id(submission):
+        return submission
+    challenge = named_challenge(challenge, here())
+    own = sorted(client.submissions(challenge), key=lambda item: item["submitted_at"])
+    matching = [item for item in own if submission in {None, item["name"]}]
+    if not matching:
+        raise KitError(
+            f"Your team has no submission {submission} in {challenge}; `palio status --challenge {challenge}` lists them."
+            if submission
+            else f"Your team has no submission in {challenge}: `palio submit` hands one in."
+        )
+    return matching[-1]["id"]
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

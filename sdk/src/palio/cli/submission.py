@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from uuid import UUID
 
 import click
 from rich.table import Table
 
-from palio.cli.session import connect, here, json_option, named_challenge, server_option
+from palio.cli.session import challenge_option, connect, here, json_option, named_challenge, named_submission, server_option
 from palio.client import ApiError, Client
 from palio.client.answers import Submission
 from palio.contract_errors import KitError
 from palio.kit_folder import find_target, read_elements
-from palio.progress import progress_bar
+from palio.progress import progress_told
 from palio.score_table import print_scores, seconds
 from palio.terminal import messages, plain, print_json, results, say
-
-challenge_option = click.option("--challenge", metavar="ID", help="The challenge. [default: that of the kit]")
 
 
 @click.command()
@@ -87,7 +84,7 @@ def status(submission: str | None, challenge: str | None, server: str | None, *,
         if submission is None:
             _print_list(client.submissions(named_challenge(challenge, here())), as_json=as_json)
             return
-        submission_id = _identified(client, submission, challenge)
+        submission_id = named_submission(client, submission, challenge)
         _report(_watch(client, submission_id) if watch else client.submission(submission_id), as_json=as_json)
 
 
@@ -105,7 +102,7 @@ def logs(submission: str | None, challenge: str | None, server: str | None, *, f
       palio logs --follow
     """
     with connect(server, here()) as client:
-        submission_id = _identified(client, submission, challenge)
+        submission_id = named_submission(client, submission, challenge)
         for lines in client.printed_lines(submission_id) if follow else ():
             messages().print(plain(lines["text"]), end="", soft_wrap=True)
         text = client.log(submission_id)
@@ -126,44 +123,16 @@ def withdraw(submission: str, challenge: str | None, server: str | None) -> None
       palio withdraw my_forest --challenge iris
     """
     with connect(server, here()) as client:
-        client.withdraw(_identified(client, submission, challenge))
+        client.withdraw(named_submission(client, submission, challenge))
     say(f"Withdrawn: {submission}.", "green")
-
-
-def _identified(client: Client, submission: str | None, challenge: str | None) -> str:
-    """The id of a submission given by id or name, or of the newest; raises KitError if there is none."""
-    if submission is not None and _is_id(submission):
-        return submission
-    challenge = named_challenge(challenge, here())
-    own = sorted(client.submissions(challenge), key=lambda item: item["submitted_at"])
-    matching = [item for item in own if submission in {None, item["name"]}]
-    if not matching:
-        raise KitError(
-            f"Your team has no submission {submission} in {challenge}; `palio status --challenge {challenge}` lists them."
-            if submission
-            else f"Your team has no submission in {challenge}: `palio submit` hands one in."
-        )
-    return matching[-1]["id"]
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _watch(client: Client, submission: str) -> Submission:
     """Follow a submission to its end, showing its folds."""
     found: Submission = {}
-    console = messages()
-    with progress_bar("waiting", "folds") as moved:
+    with progress_told("waiting", "folds") as tell:
         for found in client.watch(submission):
-            done, n_folds = found.get("folds_done", 0), found.get("n_folds")
-            moved(description=_waiting(found), completed=done, total=n_folds)
-            if not console.is_terminal:
-                say(f"{_waiting(found)}: {done} of {n_folds} folds" if n_folds else _waiting(found))
+            tell(_waiting(found), found.get("folds_done", 0), found.get("n_folds"))
     return found
 
 

@@ -1,23 +1,17 @@
 """The client: one method an endpoint.
 
-Writes are sent once, except a submission, whose key makes a repetition harmless. Reads name the position of the last write
-of this client, so that they see it. Every method raises ApiError for an answer that is an error, and ServerUnreachableError when
-none comes.
+Writes are sent once, except a submission, whose key makes a repetition harmless. Reads see what this client wrote. Every method
+raises ApiError for an answer that is an error, and ServerUnreachableError when none comes.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, cast
+from typing import Any, BinaryIO, cast
 from uuid import uuid4
 
 import httpx
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 from palio.client.answers import (
     Board,
@@ -38,45 +32,18 @@ from palio.client.answers import (
     UnscoredBoard,
     User,
 )
-from palio.client.errors import ApiError, unreachable
+from palio.client.errors import unreachable
 from palio.client.index import WheelLinks
+from palio.client.transport import Progress, Transport
 from palio.client.watching import FINAL_STATES, printed_lines, watched
 
 __all__ = ["FINAL_STATES", "Client"]
 
-#: Called while a body arrives, with the bytes so far and the bytes in all, if known.
-Progress = Callable[[int, "int | None"], None]
-
-POSITION = "Palio-Position"
-SERVICE_UNAVAILABLE = 503
-FIRST_ERROR = 400
-#: How often a read is repeated that the server asks to repeat, and the longest wait between, in seconds.
-READ_ATTEMPTS = 10
-LONGEST_WAIT_S = 5.0
 SUBMIT_ATTEMPTS = 3
 
 
-class Client:
+class Client(Transport):
     """The API of one server, as one user or as nobody. Use it as a context manager, or call `close`."""
-
-    def __init__(self, server: str, token: str | None = None, *, timeout_s: float = 30.0) -> None:
-        self.server = server.rstrip("/")
-        headers = {"Accept": "application/json"}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        self._http = httpx.Client(base_url=self.server, headers=headers, timeout=timeout_s, follow_redirects=True)
-        #: Where the ledger stood after this client's last write.
-        self._position: str | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close its connections."""
-        self._http.close()
 
     # People
 
@@ -244,66 +211,3 @@ class Client:
         page = WheelLinks()
         page.feed(self._read("/packages/simple/palio/", headers={"Accept": "text/html"}).text)
         return page.names
-
-    # Transport
-
-    def download(self, path: str, into: BinaryIO, progress: Progress | None = None) -> None:
-        """Write what is at this path into a file, piece by piece."""
-        try:
-            with self._http.stream("GET", path, headers={"Accept": "*/*"}) as response:
-                if response.status_code >= FIRST_ERROR:
-                    response.read()
-                    raise ApiError.from_response(response)
-                length = response.headers.get("Content-Length")
-                for piece in response.iter_bytes():
-                    into.write(piece)
-                    if progress is not None:
-                        progress(response.num_bytes_downloaded, int(length) if length else None)
-        except httpx.HTTPError as error:
-            raise unreachable(self.server, error) from error
-
-    def _read(
-        self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
-    ) -> httpx.Response:
-        for attempt in range(1, READ_ATTEMPTS + 1):
-            try:
-                response = self._send("GET", path, params=params, headers={**self._position_header(), **(headers or {})})
-            except httpx.HTTPError as error:
-                raise unreachable(self.server, error) from error
-            # What was written is on its way to where it is read; the server says when to look again.
-            wait_s = _retry_after_s(response)
-            if wait_s is None or attempt == READ_ATTEMPTS:
-                break
-            time.sleep(wait_s)
-        if response.status_code >= FIRST_ERROR:
-            raise ApiError.from_response(response)
-        return response
-
-    def _write(self, path: str, **content: Any) -> httpx.Response:
-        return self._written(self._reached(lambda: self._send("POST", path, **content)))
-
-    def _reached(self, send: Callable[[], httpx.Response]) -> httpx.Response:
-        try:
-            return send()
-        except httpx.HTTPError as error:
-            raise unreachable(self.server, error) from error
-
-    def _written(self, response: httpx.Response) -> httpx.Response:
-        if response.status_code >= FIRST_ERROR:
-            raise ApiError.from_response(response)
-        self._position = response.headers.get(POSITION, self._position)
-        return response
-
-    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
-        return self._http.request(method, path, **content)
-
-    def _position_header(self) -> dict[str, str]:
-        return {} if self._position is None else {POSITION: self._position}
-
-
-def _retry_after_s(response: httpx.Response) -> float | None:
-    """Seconds to wait before asking again, if the server asks for that."""
-    asked = response.headers.get("Retry-After", "")
-    if response.status_code != SERVICE_UNAVAILABLE or not asked.isdigit():
-        return None
-    return min(float(asked), LONGEST_WAIT_S)
