@@ -3,8 +3,11 @@
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Engine
 
+from services.mailer.reactions import READ_MODEL
 from shared.events import Event, Outcome, ProblemVersionAdopted, RankMove
+from shared.ledger.rebuild import compare
 from shared.runs import run_id_of
 from tests.integration.mailer.mail_server import MailServer, plain_text
 from tests.integration.mailer.parts import Mailer
@@ -113,3 +116,22 @@ async def test_a_version_that_changes_no_place_is_told_to_nobody(
     world.as_scorer(ProblemVersionAdopted(challenge_id=wines, problem_id=wines, problem_version=2, moves=()))
     await mailer.take_in()
     assert mailer.states() == [("scored", "pending", 0)]
+
+
+async def test_tables_made_anew_after_other_runs_and_another_version_are_those_in_use(
+    world: World, mailer: Mailer, owner: Engine, wines: str, submission: UUID
+) -> None:
+    world.finished(submission, Outcome.TRAIN_ERROR)
+    for number in (2, 3):
+        world.scored(submission, wines, number=number, acc=0.5)
+    world.finished(submission, Outcome.TRAIN_ERROR, number=4)
+    for number, name in enumerate(("RunRescored", "RunReproduced", "RescoringFailed"), start=2):
+        world.as_scorer(about(submission, number, name))
+    eve = world.person("eve", "eve@example.org")
+    team = world.team("eve", eve)
+    world.submission(wines, team, eve, "unscored")
+    moves = (RankMove(team_id=team, before=None, after=1),)
+    world.as_scorer(ProblemVersionAdopted(challenge_id=wines, problem_id=wines, problem_version=2, moves=moves))
+    await mailer.take_in()
+    assert [kind for kind, *_ in mailer.states()] == ["failed", "scored", "kit_fault", "rank_changed"]
+    assert compare(owner, READ_MODEL, lambda *_: None).differences == []
