@@ -9,7 +9,7 @@ from typing import Callable
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from palio.terminal import messages, say
+from palio.terminal import messages, printable, say
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def progress_told(doing: str, unit: str) -> Iterator[Callable[[str, int, int | N
 
         def tell(doing: str, done: int, total: int | None) -> None:
             nonlocal told
-            moved(description=doing, completed=done, total=total)
+            moved(description=printable(doing), completed=done, total=total)
             words = f"{doing}: {done} of {total} {unit}" if total else doing
             if not console.is_terminal and words != told:
                 told = words

@@ -127,6 +127,11 @@ def number(value: float | None, precision: int) -> str:
     return f"{round(value, precision) + 0.0:.{precision}f}"
 
 
+def significant(value: float | None) -> str:
+    """A number whose precision is not known, with six digits; a dash for none."""
+    return "-" if value is None or math.isnan(value) else f"{value:.6g}"
+
+
 def spread(values: Iterable[float | None], precision: int) -> str:
     """Mean ± standard deviation, the latter with a decimal place more; a dash if a value is missing."""
     known = list(values)

@@ -70,7 +70,15 @@ def _accounts(server: AnswerServer) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [*([name] for name in COMMANDS), ["problem", "publish"], ["challenge", "create"], ["pool", "drain"], ["kit", "check"]],
+    [
+        *([name] for name in COMMANDS),
+        ["problem", "publish"],
+        ["challenge", "create"],
+        ["challenge", "rescore"],
+        ["challenge", "retrain"],
+        ["pool", "drain"],
+        ["kit", "check"],
+    ],
 )
 def test_every_command_has_a_help_with_an_example(command: list[str]) -> None:
     result = palio(*command, "--help")

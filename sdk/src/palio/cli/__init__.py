@@ -29,6 +29,8 @@ COMMANDS = {
     "status": "palio.cli.submission:status",
     "logs": "palio.cli.submission:logs",
     "withdraw": "palio.cli.submission:withdraw",
+    "runs": "palio.cli.runs:runs",
+    "reproduce": "palio.cli.reproduce:reproduce",
     "board": "palio.cli.board:board",
     "why": "palio.cli.why:why",
     "grades": "palio.cli.grades:grades",

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from palio.cli.kit_faults import faults
+from palio.cli.rescore import rescore
+from palio.cli.retrain import retrain
 from palio.cli.session import connect, json_option, server_option
 from palio.client import Client
 from palio.client.answers import Problem
@@ -109,7 +111,7 @@ def show(problem_id: str, server: str | None, *, as_json: bool) -> None:
 
 @click.group()
 def challenge() -> None:
-    """Open challenges, and list them."""
+    """Open challenges, list them, and score or train again what was handed in."""
 
 
 @challenge.command()
@@ -169,7 +171,8 @@ def create(  # noqa: PLR0913 - one parameter an option
     say(f"The challenge {created['id']} is open for whoever runs: palio start {created['id']}", "green")
 
 
-challenge.add_command(faults)
+for command in (faults, rescore, retrain):
+    challenge.add_command(command)
 
 
 @challenge.command("list")

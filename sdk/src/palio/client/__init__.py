@@ -2,5 +2,6 @@
 
 from palio.client.api import FINAL_STATES, Client
 from palio.client.errors import ApiError, Fault, ServerUnreachableError
+from palio.client.watching import answers_of
 
-__all__ = ["FINAL_STATES", "ApiError", "Client", "Fault", "ServerUnreachableError"]
+__all__ = ["FINAL_STATES", "ApiError", "Client", "Fault", "ServerUnreachableError", "answers_of"]

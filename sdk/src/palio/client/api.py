@@ -6,7 +6,7 @@ raises ApiError for an answer that is an error, and ServerUnreachableError when 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import uuid4
@@ -34,6 +34,7 @@ from palio.client.answers import (
 )
 from palio.client.errors import unreachable
 from palio.client.index import WheelLinks
+from palio.client.run_answers import Reproduction, Rescoring, RescoringStep, Retraining, Runs
 from palio.client.transport import Progress, Transport
 from palio.client.watching import FINAL_STATES, printed_lines, watched
 
@@ -193,6 +194,51 @@ class Client(Transport):
     def printed_lines(self, submission: str) -> Iterator[LogLines]:
         """What the submission prints while it runs, as it comes. See `palio.client.watching`."""
         return printed_lines(self._http, submission, self._position_header())
+
+    # Other runs, and other versions of a problem: for organisers
+
+    def runs(self, submission: str) -> Runs:
+        """Every run of a submission, and which of them boards show."""
+        return cast("Runs", self._read(f"/v1/submissions/{submission}/runs").json())
+
+    def retrain(
+        self,
+        challenge: str,
+        submissions: Sequence[str] | None = None,
+        problem_version: int | None = None,
+        *,
+        again: bool = False,
+        reason: str = "",
+    ) -> Retraining:
+        """Ask for one more run of these submissions, or of all, on a version of the problem, or on the challenge's.
+
+        Twice is once, unless `again` is said.
+        """
+        body = {"submissions": submissions, "problem_version": problem_version, "again": again, "reason": reason}
+        return cast("Retraining", self._write(f"/v1/challenges/{challenge}/retrainings", json=body).json())
+
+    def reproduce(self, submission: str, run: int | None = None, reason: str = "") -> Reproduction:
+        """Ask for a run to be made once more and compared: that with this number, or the one that boards show."""
+        body = {"run": run, "reason": reason}
+        return cast("Reproduction", self._write(f"/v1/submissions/{submission}/reproductions", json=body).json())
+
+    def rescore(self, challenge: str, problem_version: int | None = None) -> RescoringStep:
+        """Ask for the dry run of a version of the problem, or of the newest that is prepared. Twice is once."""
+        body = {"problem_version": problem_version}
+        return cast("RescoringStep", self._write(f"/v1/challenges/{challenge}/rescorings", json=body).json())
+
+    def rescoring(self, challenge: str, problem_version: int) -> Rescoring:
+        """How that stands, and whose place moves."""
+        return cast("Rescoring", self._read(f"/v1/challenges/{challenge}/rescorings/{problem_version}").json())
+
+    def confirm_rescoring(self, challenge: str, problem_version: int, *, without_missing: bool = False) -> RescoringStep:
+        """Let the challenge run that version. Twice is once.
+
+        Refused as `rescoring-not-ready` before the dry run is done, and as `scores-missing` where submissions would leave the
+        boards, unless `without_missing` is said.
+        """
+        path = f"/v1/challenges/{challenge}/rescorings/{problem_version}/confirmation"
+        return cast("RescoringStep", self._write(path, json={"without_missing": without_missing}).json())
 
     # Pools of trainers
 

@@ -1,4 +1,4 @@
-"""Following a submission to its end: by the server's stream, and by asking again where that does not hold."""
+"""Following something to its end: by the server's stream, and by asking again where there is none or it does not hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Callable, cast
+from typing import Callable, TypeVar, cast
 
 import httpx
 
@@ -25,6 +25,8 @@ POLL_S = 1.0
 PATIENCE = 20
 
 _FIRST_ERROR = 400
+
+T = TypeVar("T")
 
 
 def watched(http: httpx.Client, submission: str, ask: Callable[[], Submission], headers: dict[str, str]) -> Iterator[Submission]:
@@ -61,6 +63,25 @@ def _states(http: httpx.Client, submission: str, ask: Callable[[], Submission], 
         else:
             unanswered = 0
             yield found
+        time.sleep(POLL_S)
+
+
+def answers_of(ask: Callable[[], T]) -> Iterator[T]:
+    """What it answers, now and a moment apart, for ever: for what has no stream.
+
+    Raises ServerUnreachableError after 20 questions without an answer, and ApiError if the server refuses.
+    """
+    unanswered = 0
+    while True:
+        try:
+            answer = ask()
+        except (ServerUnreachableError, ApiError) as error:
+            unanswered += 1
+            if unanswered >= PATIENCE or _is_refusal(error):
+                raise
+        else:
+            unanswered = 0
+            yield answer
         time.sleep(POLL_S)
 
 
