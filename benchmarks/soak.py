@@ -5,7 +5,7 @@ that found something names the seed, with which the same programs are killed in 
 
 Examples:
   .venv/bin/python -m benchmarks.soak
-  .venv/bin/python -m benchmarks.soak --submissions 100 --every 2 --seed 7 --json
+  .venv/bin/python -m benchmarks.soak --submissions 100 --kills 20 --every 2 --seed 7 --json
 
 """
 
@@ -21,11 +21,12 @@ def main() -> None:
     parser = Arguments(__doc__)
     parser.add_argument("--submissions", type=int, default=500, help="in all [500]")
     parser.add_argument("--teams", type=int, default=20, help="that hand them in by turns [20]")
+    parser.add_argument("--kills", type=int, default=60, help="spread over the submissions [60]")
     parser.add_argument("--every", type=float, default=3.0, help="seconds between two kills, about [3]")
     parser.add_argument("--seed", type=int, help="of what is killed [any]")
     options = parser.parse_args()
     seed = random.randrange(2**32) if options.seed is None else options.seed
-    soaked = soak(options.submissions, options.teams, options.every, seed, say)
+    soaked = soak(options.submissions, options.teams, options.kills, options.every, seed, say)
     figures = Figures(f"soak, seed {seed}", ("submissions", "teams", "kills", "seconds", "submissions a second", "faults"))
     rate = options.submissions / soaked.seconds
     n_faults = len(soaked.faults.splitlines())

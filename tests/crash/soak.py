@@ -5,7 +5,6 @@ Predictions are recorded ones, so that it is about everything but training. Run 
 
 import random
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -35,25 +34,28 @@ class Soaked:
     faults: str = ""
 
 
-def soak(n_submissions: int, n_teams: int, every_s: float, seed: int, say: Callable[[str], None] = lambda _line: None) -> Soaked:
-    """Soak a platform of its own. The same `seed` kills the same programs in the same order, if not at the same moments."""
+def soak(
+    n_submissions: int, n_teams: int, n_kills: int, every_s: float, seed: int, say: Callable[[str], None] = lambda _line: None
+) -> Soaked:
+    """Soak a platform of its own: something is killed `n_kills` times, about every `every_s` seconds, while submissions come in.
+
+    The kills are spread over the submissions and not over the time, so that a slow machine is hurt as often as a fast one. The same `seed`
+    kills the same programs in the same order, if not at the same moments.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="palio-recordings-") as recordings,
         world("soak", PROCESSES, n_teams, {FOLDER_VARIABLE: recordings, "PALIO_STANDBY_SANDBOXES": "0"}) as hurt,
     ):
         say("the platform is up")
-        started, soaked, over = time.monotonic(), Soaked(), threading.Event()
-        killer = threading.Thread(target=_kill, args=(hurt, soaked, every_s, random.Random(seed), over))
-        killer.start()
-        try:
-            with ThreadPoolExecutor(UPLOADERS) as uploaders:
-                for number in range(n_submissions):
-                    uploaders.submit(_submit, hurt, number)
-            if len(hurt.acknowledged) < n_submissions:
-                soaked.faults = f"{n_submissions - len(hurt.acknowledged)} submissions were never answered\n"
-        finally:
-            over.set()
-            killer.join()
+        started, soaked, chance = time.monotonic(), Soaked(), random.Random(seed)
+        with ThreadPoolExecutor(UPLOADERS) as uploaders:
+            for number in range(n_submissions):
+                uploaders.submit(_submit, hurt, number)
+                for _ in range(n_kills * number // n_submissions, n_kills * (number + 1) // n_submissions):
+                    time.sleep(chance.uniform(0.5, 1.5) * every_s)
+                    _kill_one(hurt, soaked, chance)
+        if len(hurt.acknowledged) < n_submissions:
+            soaked.faults = f"{n_submissions - len(hurt.acknowledged)} submissions were never answered\n"
         say(f"all are handed in, {sum(soaked.kills.values())} kills")
         hurt.wait_for_states("scored", "failed")
         soaked.seconds = time.monotonic() - started
@@ -67,10 +69,8 @@ def _submit(hurt: World, number: int) -> None:
     hurt.submit(fails=kind == N_KINDS - 1, score=(kind + 1) / 1024)
 
 
-def _kill(hurt: World, soaked: Soaked, every_s: float, chance: random.Random, over: threading.Event) -> None:
-    services = PROCESSES.names
-    while not over.wait(chance.uniform(0.5, 1.5) * every_s):
-        name = chance.choice(SERVERS) if chance.randrange(ONE_SERVER_IN) == 0 else chance.choice(services)
-        if hurt.stack.supervisor.pid(name) is not None:
-            hurt.kill(name)
-            soaked.kills[name] += 1
+def _kill_one(hurt: World, soaked: Soaked, chance: random.Random) -> None:
+    name = chance.choice(SERVERS) if chance.randrange(ONE_SERVER_IN) == 0 else chance.choice(PROCESSES.names)
+    if hurt.stack.supervisor.pid(name) is not None:
+        hurt.kill(name)
+        soaked.kills[name] += 1
