@@ -20,7 +20,7 @@ EXTRA_SHARED_FOLDS = 1
 
 @dataclass(frozen=True)
 class Job:
-    """A run's first request (`fold` is None), or one of its shared folds. `age` is the ledger position of the upload."""
+    """A run's first request (`fold` is None), or one of its shared folds. `age`: lower goes first within a team."""
 
     run_id: UUID
     fold: int | None

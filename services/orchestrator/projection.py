@@ -46,6 +46,8 @@ from shared.runs import run_id_of
 
 #: Weight of the newest job in the mean of how long they take: the last ten or so count.
 _NEWEST_WEIGHT = 0.2
+#: More than any position.
+_AFTER_UPLOADS = 2**62
 _OVERTAKE = sql(
     "UPDATE jobs SET overtaken_at = :at FROM runs WHERE jobs.run_id = runs.run_id AND runs.pool = :pool"
     " AND jobs.requested_at < :requested_at AND jobs.started_at IS NULL AND jobs.overtaken_at IS NULL"
@@ -62,15 +64,15 @@ def when_challenge_created(rows: Rows, event: ChallengeCreated, _recorded: Recor
 
 def when_submission_uploaded(rows: Rows, event: SubmissionUploaded, recorded: RecordedEvent) -> None:
     """Its first run waits."""
-    _add_run(rows, run_id_of(event.submission_id), event, recorded)
+    _add_run(rows, run_id_of(event.submission_id), event, recorded, age=recorded.position)
 
 
 def when_run_requested(rows: Rows, event: RunRequested, recorded: RecordedEvent) -> None:
-    """Another run of it waits, behind what came before."""
-    _add_run(rows, event.run_id, event, recorded)
+    """Another run of it waits, behind everything that its team hands in: the organiser wanted it, the team waits for its own."""
+    _add_run(rows, event.run_id, event, recorded, age=_AFTER_UPLOADS + recorded.position)
 
 
-def _add_run(rows: Rows, run_id: UUID, event: SubmissionUploaded | RunRequested, recorded: RecordedEvent) -> None:
+def _add_run(rows: Rows, run_id: UUID, event: SubmissionUploaded | RunRequested, recorded: RecordedEvent, *, age: int) -> None:
     rows.insert(
         RUNS,
         run_id=run_id,
@@ -78,7 +80,7 @@ def _add_run(rows: Rows, run_id: UUID, event: SubmissionUploaded | RunRequested,
         challenge_id=event.challenge_id,
         team_id=event.team_id,
         pool=event.pool,
-        age=recorded.position,
+        age=age,
         time_limit_s=event.limits.time_limit_s,
         last_fact_at=recorded.recorded_at,
     )

@@ -18,7 +18,7 @@ RUNS = Table(
     given_column("challenge_id", Text),
     given_column("team_id", Uuid),
     given_column("pool", Text),
-    #: The ledger position of what asked for it: lower is older.
+    #: The ledger position of the upload: lower is older. Of further runs a number above all of these.
     given_column("age", BigInteger),
     given_column("is_shared", Boolean, default=False),
     given_column("has_fold_0", Boolean, default=False),

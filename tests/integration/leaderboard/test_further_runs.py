@@ -100,6 +100,16 @@ async def test_what_its_team_withdrew_is_not_trained_again_and_what_stands_canno
     assert not any(isinstance(each, SubmissionWithdrawn) for each in history.run_events(scored))
 
 
+def test_what_the_organiser_wants_again_does_not_keep_a_team_waiting(history: History) -> None:
+    account = history.person()
+    scored = [history.scored(account) for _ in range(3)]
+    assert history.retrain() == ["requested"] * 3
+    new = history.submitted(account)
+    history.release(slots=1)
+    assert history.attempt(new) == 1, "it is requested first"
+    assert sum(history.attempt(each) for each in scored) == 1
+
+
 async def test_a_reproduction_is_compared_and_stands_on_no_board(history: History, client: httpx.AsyncClient) -> None:
     submission = history.scored(history.person(), 0.5, folds=(0.4, 0.5, 0.6))
     asked = history.reproduce(submission)
