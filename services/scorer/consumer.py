@@ -13,8 +13,9 @@ from weakref import WeakValueDictionary
 from aio_pika.abc import AbstractIncomingMessage
 from sqlalchemy import Connection, Engine
 
+from services.scorer.predictions import StoredRun
 from services.scorer.preparation import ProblemPreparer
-from services.scorer.scoring import RunScorer
+from services.scorer.scoring import RunScorer, TrainedRun
 from shared.bus.consumer import RejectedError
 from shared.bus.doorbell import Doorbell
 from shared.bus.received import read_event
@@ -25,6 +26,7 @@ from shared.events import (
     ProblemPrepared,
     ProblemPublished,
     RecordedEvent,
+    RunRequested,
     ScoreComputed,
     ScoringRequested,
     SubmissionUploaded,
@@ -107,9 +109,9 @@ class ScorerConsumer:
             if any(each.id == event_id for each in read_stream(connection, f"score-{asked.run_id}")):
                 return
             finished = asked if isinstance(asked, TrainingFinished) else _finished(connection, asked)
-            submission, prepared = _what_was_trained(connection, finished)
+            run, prepared = _what_was_trained(connection, finished)
         with bind_log_context(submission_id=str(finished.submission_id), run_id=str(finished.run_id)):
-            self._append(self._scorer.score(finished, submission, prepared), recorded, event_id)
+            self._append(self._scorer.score(run, prepared), recorded, event_id)
 
     def _append(self, event: Event, cause: RecordedEvent, event_id: UUID) -> None:
         new = NewEvent(event, cause.metadata.caused_by(cause), id=event_id)
@@ -133,10 +135,18 @@ def _finished(connection: Connection, asked: ScoringRequested) -> TrainingFinish
     raise RejectedError(f"run {asked.run_id} is not trained")
 
 
-def _what_was_trained(connection: Connection, finished: TrainingFinished) -> tuple[SubmissionUploaded, ProblemPrepared]:
-    for _, submission in known_events(read_stream(connection, f"submission-{finished.submission_id}")):
-        if isinstance(submission, SubmissionUploaded):
-            prepared = find_prepared(connection, submission.problem_id, submission.problem_version)
-            if prepared is not None:
-                return submission, prepared
-    raise RejectedError(f"the ledger holds no prepared problem for submission {finished.submission_id}")
+def _what_was_trained(connection: Connection, finished: TrainingFinished) -> tuple[TrainedRun, ProblemPrepared]:
+    """The run, and the version of the problem that it was trained on: that which its request named, or its submission's upload.
+
+    A reproduction's request names that of the run that it is compared with.
+    """
+    asked: SubmissionUploaded | RunRequested | None = None
+    for _, event in known_events(read_stream(connection, f"submission-{finished.submission_id}")):
+        if isinstance(event, SubmissionUploaded) or (isinstance(event, RunRequested) and event.run_id == finished.run_id):
+            asked = event
+    prepared = find_prepared(connection, asked.problem_id, asked.problem_version) if asked else None
+    if asked is None or prepared is None:
+        raise RejectedError(f"the ledger holds no prepared problem for submission {finished.submission_id}")
+    stored = StoredRun(finished.run_id, finished.pool, finished.predictions_digests, asked.limits.output_limit_bytes)
+    of_run_id = asked.of_run_id if isinstance(asked, RunRequested) else None
+    return TrainedRun(stored, finished.submission_id, asked.challenge_id, of_run_id), prepared

@@ -2,11 +2,21 @@
 
 import hashlib
 import tempfile
+from dataclasses import dataclass, fields
 from pathlib import Path
+from uuid import UUID
 
 from services.scorer.predictions import StoredRun, fetch_predictions
 from shared.artefacts import Bucket, Store, details_key
-from shared.events import Outcome, ProblemPrepared, ScoreComputed, ScoringFailed, SubmissionUploaded, TrainingFinished
+from shared.events import (
+    BaggedScore,
+    FoldScore,
+    Outcome,
+    ProblemPrepared,
+    RunReproduced,
+    ScoreComputed,
+    ScoringFailed,
+)
 from shared.execution.arrays import BadPredictionsError
 from shared.execution.cache import TooLargeError
 from shared.execution.environments.interpreters import MissingInterpreterError
@@ -23,6 +33,39 @@ log = get_logger(__name__)
 KIT_FAILED = "the problem's own code failed while it scored this submission; ask its organiser, who can be told why"
 
 
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained run: whose it is, and where its predictions are. `of_run_id`: what a reproduction is compared with, else None."""
+
+    stored: StoredRun
+    submission_id: UUID
+    challenge_id: str
+    of_run_id: UUID | None = None
+
+    @property
+    def ids(self) -> dict[str, object]:
+        """What every event about its scores says of it."""
+        return {"run_id": self.stored.run_id, "submission_id": self.submission_id, "challenge_id": self.challenge_id}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What predictions are worth, as `ScoreEvent` has it."""
+
+    folds: tuple[FoldScore, ...]
+    bagged: tuple[BaggedScore, ...]
+    detail_digest: str | None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why there are no numbers, as `ScoringFailed` has it."""
+
+    outcome: Outcome
+    reason: str
+    detail_digest: str | None = None
+
+
 class RunScorer:
     """Scores runs. Blocking; safe among threads."""
 
@@ -32,64 +75,49 @@ class RunScorer:
         self._stations = stations
         self._limits = limits
 
-    def score(
-        self, finished: TrainingFinished, submission: SubmissionUploaded, prepared: ProblemPrepared
-    ) -> ScoreComputed | ScoringFailed:
-        """The scores of a trained run, or why there are none.
+    def score(self, run: TrainedRun, prepared: ProblemPrepared) -> ScoreComputed | RunReproduced | ScoringFailed:
+        """The scores of a run by the version that it was trained on, or why there are none.
 
         Raises what a server that is away raises; `SandboxError` if this machine fails, and `MissingArtefactError` for labels or an
         environment that the store has lost. Neither is a result: it is tried again, and an operator told, since what is recorded
         here can't be taken back.
         """
+        found = self._judged(run, prepared)
+        if isinstance(found, Fault):
+            return ScoringFailed.model_validate({**run.ids, **_fields(found)})
+        says = {**run.ids, "problem_version": prepared.version, **_fields(found)}
+        if run.of_run_id is None:
+            return ScoreComputed.model_validate(says)
+        return RunReproduced.model_validate({**says, "of_run_id": run.of_run_id})
+
+    def _judged(self, run: TrainedRun, prepared: ProblemPrepared) -> Numbers | Fault:
         try:
-            return self._score(finished, submission, prepared)
+            return self._numbers(run, prepared)
         except KitError as error:
             # The team reads the reason, and the words of code that holds the labels may hold some: they are the organiser's alone.
-            return self._failed(finished, submission, Outcome.KIT_ERROR, KIT_FAILED, error.for_organiser)
+            return Fault(Outcome.KIT_ERROR, KIT_FAILED, store_detail(self._store, error.for_organiser))
         except (MissingInterpreterError, TooLargeError) as error:
-            return self._failed(finished, submission, Outcome.ENVIRONMENT_ERROR, str(error))
+            return Fault(Outcome.ENVIRONMENT_ERROR, str(error))
         except BadPredictionsError as error:
             # The trainer had checked and uploaded them: the machine that did is broken, or lies.
-            return self._failed(finished, submission, Outcome.SYSTEM_ERROR, f"the stored predictions can't be used: {error}")
+            return Fault(Outcome.SYSTEM_ERROR, f"the stored predictions can't be used: {error}")
 
-    def _score(self, finished: TrainingFinished, submission: SubmissionUploaded, prepared: ProblemPrepared) -> ScoreComputed:
+    def _numbers(self, run: TrainedRun, prepared: ProblemPrepared) -> Numbers:
         with (
             self._workbench.labels(prepared) as labels,
             tempfile.TemporaryDirectory(prefix="palio-score-") as folder,
         ):
-            predictions = fetch_predictions(self._store, _stored(finished, submission), Path(folder))
+            predictions = fetch_predictions(self._store, run.stored, Path(folder))
             scores = score_run(self._stations, labels.environment, labels.manifest, labels.files, predictions, self._limits)
         # Words of code that holds the labels: kept where the organiser's details are, and in no log.
         detail = store_detail(self._store, "\n".join(scores.problems) or None)
         if detail:
-            log.warning("metrics_failed", problems=len(scores.problems), detail_digest=detail, challenge=submission.challenge_id)
-        return ScoreComputed(
-            run_id=finished.run_id,
-            submission_id=finished.submission_id,
-            challenge_id=submission.challenge_id,
-            problem_version=prepared.version,
-            folds=scores.folds,
-            bagged=scores.bagged,
-            detail_digest=detail,
-        )
-
-    def _failed(
-        self, finished: TrainingFinished, submission: SubmissionUploaded, outcome: Outcome, reason: str, detail: str | None = None
-    ) -> ScoringFailed:
-        return ScoringFailed.model_validate(
-            {
-                "run_id": finished.run_id,
-                "submission_id": finished.submission_id,
-                "challenge_id": submission.challenge_id,
-                "outcome": outcome.value,
-                "reason": reason,
-                "detail_digest": store_detail(self._store, detail),
-            }
-        )
+            log.warning("metrics_failed", problems=len(scores.problems), detail_digest=detail, challenge=run.challenge_id)
+        return Numbers(scores.folds, scores.bagged, detail)
 
 
-def _stored(finished: TrainingFinished, submission: SubmissionUploaded) -> StoredRun:
-    return StoredRun(finished.run_id, finished.pool, finished.predictions_digests, submission.limits.output_limit_bytes)
+def _fields(found: Numbers | Fault) -> dict[str, object]:
+    return {each.name: getattr(found, each.name) for each in fields(found)}
 
 
 def store_detail(store: Store, detail: str | None) -> str | None:

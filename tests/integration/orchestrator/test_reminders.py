@@ -15,7 +15,7 @@ from services.orchestrator.reminders import GIVEN_UP, MAX_REQUESTS, QueueState, 
 from services.scorer.consumer import ScorerConsumer
 from services.scorer.main import score_limits
 from services.scorer.preparation import ProblemPreparer
-from services.scorer.scoring import RunScorer
+from services.scorer.scoring import Numbers, RunScorer, TrainedRun
 from shared.artefacts import Store
 from shared.bus.doorbell import Doorbell
 from shared.events import (
@@ -23,10 +23,7 @@ from shared.events import (
     ProblemPrepared,
     ProblemPublished,
     RecordedEvent,
-    ScoreComputed,
     ScoringRequested,
-    SubmissionUploaded,
-    TrainingFinished,
 )
 from shared.execution.preparation import KitError
 from shared.execution.sandbox import Bubblewrap
@@ -174,7 +171,7 @@ async def test_the_broker_lets_the_orchestrator_see_how_the_scorers_queue_stands
 class BrokenKitScorer(RunScorer):
     """Scores a kit whose code fails, which is a result."""
 
-    def _score(self, *_of: TrainingFinished | SubmissionUploaded | ProblemPrepared) -> ScoreComputed:
+    def _numbers(self, *_of: TrainedRun | ProblemPrepared) -> Numbers:
         raise KitError("its metrics fail")
 
 

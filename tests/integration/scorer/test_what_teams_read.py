@@ -7,47 +7,17 @@ from uuid import uuid4
 import pytest
 
 from services.scorer.main import score_limits
-from services.scorer.scoring import KIT_FAILED, RunScorer
+from services.scorer.predictions import StoredRun
+from services.scorer.scoring import KIT_FAILED, Numbers, RunScorer, TrainedRun
 from shared.artefacts import Bucket, MissingArtefactError, Store, details_key
-from shared.events import (
-    FoldLimits,
-    Outcome,
-    ProblemPrepared,
-    ScoreComputed,
-    ScoringFailed,
-    SubmissionUploaded,
-    TrainingFinished,
-)
+from shared.events import ProblemPrepared, ScoringFailed
 from shared.execution.preparation import KitError
 from shared.execution.sandbox import Bubblewrap
 from shared.execution.stations import ColdStations
 from shared.settings import CacheSettings
 from shared.workbench import Workbench
 
-SUBMISSION = SubmissionUploaded(
-    submission_id=uuid4(),
-    challenge_id="iris",
-    team_id=uuid4(),
-    user_id=uuid4(),
-    name="x",
-    bundle_digest="a",
-    files=("classifier.py",),
-    problem_id="iris",
-    problem_version=1,
-    pool="default",
-    limits=FoldLimits.model_validate({}),
-)
-FINISHED = TrainingFinished(
-    run_id=uuid4(),
-    submission_id=SUBMISSION.submission_id,
-    attempt=1,
-    outcome=Outcome.TRAINED,
-    reason="",
-    fold=None,
-    traceback_digest=None,
-    log_digest=None,
-    pool="default",
-)
+RUN = TrainedRun(StoredRun(uuid4(), "default", (), 2**20), uuid4(), "iris")
 PREPARED = ProblemPrepared(
     problem_id="iris",
     version=1,
@@ -67,7 +37,7 @@ PREPARED = ProblemPrepared(
 class BrokenKitScorer(RunScorer):
     """Scores a kit whose metrics say a label when they fail."""
 
-    def _score(self, *_of: TrainingFinished | SubmissionUploaded | ProblemPrepared) -> ScoreComputed:
+    def _numbers(self, *_of: TrainedRun | ProblemPrepared) -> Numbers:
         raise KitError("scoring failed: KeyError: 'label-of-row-7'", "Traceback … label-of-row-8")
 
 
@@ -80,12 +50,12 @@ def scorer_of(kind: type[RunScorer], store: Store, folder: Path) -> RunScorer:
 def test_labels_that_the_store_has_lost_are_no_result_of_a_submission(store_of: Callable[[str], Store], tmp_path: Path) -> None:
     scorer = scorer_of(RunScorer, store_of("scorer"), tmp_path)
     with pytest.raises(MissingArtefactError, match="not in the object store"):
-        scorer.score(FINISHED, SUBMISSION, PREPARED)
+        scorer.score(RUN, PREPARED)
 
 
 def test_a_kits_own_words_are_the_organisers_alone(store_of: Callable[[str], Store], tmp_path: Path) -> None:
     store = store_of("scorer")
-    failed = scorer_of(BrokenKitScorer, store, tmp_path).score(FINISHED, SUBMISSION, PREPARED)
+    failed = scorer_of(BrokenKitScorer, store, tmp_path).score(RUN, PREPARED)
     assert isinstance(failed, ScoringFailed)
     assert (failed.outcome, failed.reason) == ("kit_error", KIT_FAILED)
     assert failed.detail_digest is not None
