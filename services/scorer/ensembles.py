@@ -1,8 +1,9 @@
 """Ensembles of challenges: which ones are due, and working one out.
 
-One is due when a submission was scored since its challenge's ensemble was looked at last. Scores that come meanwhile are looked at
-together. All that is needed is in the read model, so a process that dies at any moment leaves it due; two that work out the same
-are told apart by the version of the ensemble's stream, and the later one's result is dropped.
+One is due when a submission was scored since its challenge's ensemble was looked at last, or another version of the problem was
+adopted. Scores that come meanwhile are looked at together. All that is needed is in the read model, so a process that dies at any
+moment leaves it due; two that work out the same are told apart by the version of the ensemble's stream, and the later one's result
+is dropped.
 """
 
 from collections.abc import Iterator
@@ -40,11 +41,11 @@ _CHALLENGE = text(
     "SELECT problem_id, problem_version, ensemble_size, ensemble_min_improvement, scored_at_position, stream_version, ensemble"
     " FROM challenges WHERE challenge_id = :challenge_id AND scored_at_position > looked_at_position"
 )
-# Predictions on another version of the problem are on other rows. The order is that of uploads: of equal ones the earlier wins.
+# What another version scored may be predictions on other rows. The order is that of uploads: of equal ones the earlier wins.
 _CANDIDATES = text(
-    "SELECT s.submission_id, s.run_id, s.scored_at_position, s.output_limit_bytes, r.pool, r.predictions_digests"
-    " FROM submissions s JOIN runs r USING (run_id)"
-    " WHERE s.challenge_id = :challenge_id AND s.problem_version = :problem_version AND s.scored_at_position <= :up_to"
+    "SELECT s.submission_id, r.run_id, c.position, r.output_limit_bytes, r.pool, r.predictions_digests"
+    " FROM submissions s JOIN scored c USING (submission_id) JOIN runs r ON r.run_id = c.run_id"
+    " WHERE s.challenge_id = :challenge_id AND c.problem_version = :problem_version AND c.position <= :up_to"
     " ORDER BY s.uploaded_at_position"
 )
 
@@ -171,6 +172,9 @@ class EnsembleMaker:
         return computed(usable, found, store_detail(self._store, problems or None))
 
     def _selected(self, due: DueEnsemble, labels: LabelsOnHost, folder: Path) -> FoundEnsemble:
+        if not due.candidates:
+            # Nothing is scored yet by a version with other data that was adopted: the ensemble of before is none of its.
+            return FoundEnsemble(picks=((),) * labels.manifest.n_folds, scores=None)
         return select_ensemble(
             self._stations,
             labels.environment,
@@ -228,7 +232,7 @@ def read_due(connection: Connection, challenge_id: str) -> DueEnsemble | None:
             Candidate(
                 each.submission_id,
                 StoredRun(each.run_id, each.pool, tuple(each.predictions_digests), each.output_limit_bytes),
-                each.scored_at_position,
+                each.position,
             )
             for each in connection.execute(_CANDIDATES, values)
         ),

@@ -1,4 +1,4 @@
-"""What the scorer must know to say which submissions are candidates for a challenge's ensemble, and when to look again."""
+"""What the scorer must know of candidates for ensembles, of what another version of a problem has not scored yet, and whose place that moves."""
 
 from alembic import op
 
@@ -17,7 +17,7 @@ CREATE TABLE challenges (
     problem_version integer NOT NULL,
     ensemble_size integer NOT NULL,
     ensemble_min_improvement double precision NOT NULL,
-    -- Positions: of the last score, and up to which scores were looked at.
+    -- Positions: of the last score by this version, or of its adoption; and up to which scores were looked at.
     scored_at_position bigint NOT NULL,
     looked_at_position bigint NOT NULL,
     -- The version of the ensemble's stream; and the EnsembleComputed event's data, once there is one.
@@ -28,19 +28,37 @@ CREATE INDEX challenges_due ON challenges (scored_at_position) WHERE scored_at_p
 CREATE TABLE submissions (
     submission_id uuid PRIMARY KEY,
     challenge_id text NOT NULL,
-    uploaded_at_position bigint NOT NULL,
-    output_limit_bytes bigint NOT NULL,
-    -- The run that was scored last; null before.
-    run_id uuid,
-    problem_version integer,
-    scored_at_position bigint
+    team_id uuid NOT NULL,
+    submitted_at timestamptz NOT NULL,
+    uploaded_at_position bigint NOT NULL
 );
-CREATE INDEX submissions_by_challenge ON submissions (challenge_id, uploaded_at_position) WHERE run_id IS NOT NULL;
--- Runs that are trained: where their predictions are.
+CREATE INDEX submissions_by_challenge ON submissions (challenge_id, uploaded_at_position);
+-- Runs that may stand on boards: no reproductions.
 CREATE TABLE runs (
     run_id uuid PRIMARY KEY,
-    pool text NOT NULL,
-    predictions_digests text[] NOT NULL
+    submission_id uuid NOT NULL,
+    number integer NOT NULL,
+    -- That it was requested with.
+    problem_version integer NOT NULL,
+    output_limit_bytes bigint NOT NULL,
+    -- Where its predictions are; null before it is trained.
+    pool text,
+    predictions_digests text[]
+);
+CREATE INDEX runs_by_submission ON runs (submission_id, number);
+-- Which run of a submission stands by a version of the problem: the one that was scored last by it, and where that is recorded.
+CREATE TABLE scored (
+    submission_id uuid NOT NULL,
+    problem_version integer NOT NULL,
+    run_id uuid NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (submission_id, problem_version)
+);
+-- Runs that another version than theirs could not score.
+CREATE TABLE not_rescored (
+    run_id uuid NOT NULL,
+    problem_version integer NOT NULL,
+    PRIMARY KEY (run_id, problem_version)
 );
 """
 

@@ -98,6 +98,23 @@ def test_what_is_known_is_told_from_what_is_fresh(history: History, engine_of: C
     assert known_of(history, engine) == (4, Known([[2, 0, 2], [0], [0]], fresh=[3]))
 
 
+def test_another_version_makes_it_due_once_it_is_adopted_and_begins_anew(
+    history: History, engine_of: Callable[[str], Engine]
+) -> None:
+    engine = engine_of("scorer")
+    for _ in range(2):
+        scored(history)
+    assert history.combine([0], [0], [0])
+    first, _ = history.submissions
+    history.rescore(first)
+    assert due_of(history, engine) is None, "a later version's scores do not count yet"
+    history.adopt_next_version()
+    assert known_of(history, engine) == (1, None)
+    assert history.combine([0], [0], [0])
+    scored(history)
+    assert due_of(history, engine) is None, "nor do an earlier one's any more"
+
+
 def test_contributivity_is_the_share_of_picks(history: History, engine_of: Callable[[str], Engine]) -> None:
     for _ in range(3):
         scored(history)
