@@ -88,6 +88,11 @@ class Workbench:
             environment = leases.enter_context(self.environment(manifest.environment, manifest.python_version))
             yield LabelsOnHost(environment, manifest, files)
 
+    def manifest(self, digest: str) -> Manifest:
+        """What a prepared problem consists of. Raises `MissingArtefactError`."""
+        with ExitStack() as leases:
+            return self._manifest(leases, digest)
+
     @contextmanager
     def environment(self, digest: str, python_version: str) -> Iterator[Environment]:
         """A packed environment, unpacked for the interpreter of this host. Raises as `problem` does."""

@@ -1,4 +1,4 @@
-"""The scorer's queue: problems to prepare, runs to score, scores after which ensembles are looked at.
+"""The scorer's queue: problems to prepare, runs to score, also by another version, scores after which ensembles are looked at.
 
 Compute first, outside any transaction; store objects under their content's name; append last; acknowledge after the commit. A
 death before the append leaves objects that nothing names, and the message comes again; a death after it too, and the append
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from services.scorer.predictions import StoredRun
 from services.scorer.preparation import ProblemPreparer
+from services.scorer.rescoring import Rescorer
 from services.scorer.scoring import RunScorer, TrainedRun
 from shared.bus.consumer import RejectedError
 from shared.bus.doorbell import Doorbell
@@ -25,7 +26,10 @@ from shared.events import (
     PreparationRequested,
     ProblemPrepared,
     ProblemPublished,
+    ProblemVersionAdopted,
     RecordedEvent,
+    RescoringConfirmed,
+    RescoringRequested,
     RunRequested,
     ScoreComputed,
     ScoringRequested,
@@ -44,17 +48,25 @@ _ASKED_AGAIN = frozenset({PreparationRequested.__name__, ScoringRequested.__name
 
 
 class ScorerConsumer:
-    """Prepares one problem at a time, and scores `scores_at_once` runs beside it, so that neither waits for the other."""
+    """Prepares one problem at a time, and scores runs beside it, so that neither waits for the other."""
 
     def __init__(
-        self, engine: Engine, preparer: ProblemPreparer, scorer: RunScorer, follower: Doorbell, scores_at_once: int
+        self,
+        engine: Engine,
+        preparer: ProblemPreparer,
+        scorer: RunScorer,
+        rescorer: Rescorer,
+        follower: Doorbell,
+        turns: asyncio.Semaphore,
     ) -> None:
+        """`turns`: how many runs may be scored at once, the `rescorer`'s with them."""
         self._engine = engine
         self._follower = follower
         self._preparer = preparer
         self._scorer = scorer
+        self._rescorer = rescorer
         self._preparing = asyncio.Semaphore(1)
-        self._scoring = asyncio.Semaphore(scores_at_once)
+        self._scoring = turns
         #: What is under way here, or waits here for its turn.
         self._at_it: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -68,8 +80,16 @@ class ScorerConsumer:
                     await self._once(f"problem {event.problem_id} {event.version}", self._preparing, self.prepare, recorded)
                 case TrainingFinished(outcome=Outcome.TRAINED) | ScoringRequested():
                     await self._once(f"run {event.run_id}", self._scoring, self.score, recorded)
+                case RescoringRequested():
+                    await self._rescorer.when_requested(event, recorded)
+                case RescoringConfirmed():
+                    await self._rescorer.when_confirmed(event, recorded)
                 case ScoreComputed():
                     await self._follower.ring(recorded.position)
+                    await self._rescorer.when_scored(event, recorded)
+                case ProblemVersionAdopted():
+                    await self._follower.ring(recorded.position)
+                    await self._rescorer.bring_up(event.challenge_id, recorded)
 
     async def _once(
         self, what: str, turns: asyncio.Semaphore, work: Callable[[RecordedEvent], None], recorded: RecordedEvent

@@ -8,9 +8,11 @@ from services.scorer.consumer import ScorerConsumer
 from services.scorer.ensembles import EnsembleMaker
 from services.scorer.environments import EnvironmentShop
 from services.scorer.keeping import EnsembleKeeper
+from services.scorer.passes import Passes
 from services.scorer.predictions import Members
 from services.scorer.preparation import ProblemPreparer
 from services.scorer.projection import HANDLERS
+from services.scorer.rescoring import Rescorer
 from services.scorer.scoring import RunScorer
 from shared.artefacts import Store
 from shared.bus.connection import connect
@@ -66,7 +68,11 @@ def main() -> None:
             maker = EnsembleMaker(engine, projection, store, workbench, cold_stations(settings, sandbox), members, limits)
             keeper = EnsembleKeeper(maker, settings.ensemble_pause_s)
             follower = Doorbell(projection, keeper.wake)
-            consumer = ScorerConsumer(engine, preparer, scorer, follower, os.cpu_count() or 1)
+            at_once = os.cpu_count() or 1
+            turns = asyncio.Semaphore(at_once)
+            passes = Passes(engine, projection, workbench, scorer, turns, at_once)
+            rescorer = Rescorer(engine, projection, passes)
+            consumer = ScorerConsumer(engine, preparer, scorer, rescorer, follower, turns)
             await patiently(follower.ring, "catching up")
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(follower.look_every(settings.ledger_look_s))

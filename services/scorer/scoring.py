@@ -13,7 +13,9 @@ from shared.events import (
     FoldScore,
     Outcome,
     ProblemPrepared,
+    RescoringFailed,
     RunReproduced,
+    RunRescored,
     ScoreComputed,
     ScoringFailed,
 )
@@ -89,6 +91,12 @@ class RunScorer:
         if run.of_run_id is None:
             return ScoreComputed.model_validate(says)
         return RunReproduced.model_validate({**says, "of_run_id": run.of_run_id})
+
+    def rescore(self, run: TrainedRun, prepared: ProblemPrepared) -> RunRescored | RescoringFailed:
+        """The scores of a run by another version, on whose data its predictions count too, or why there are none. Raises as `score` does."""
+        found = self._judged(run, prepared)
+        says = {**run.ids, "problem_version": prepared.version, **_fields(found)}
+        return (RescoringFailed if isinstance(found, Fault) else RunRescored).model_validate(says)
 
     def _judged(self, run: TrainedRun, prepared: ProblemPrepared) -> Numbers | Fault:
         try:

@@ -1,5 +1,6 @@
 """Events that a later release appended: of a type that this one does not know, skipped and counted; newer versions stop who reads them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
@@ -13,6 +14,7 @@ from services.orchestrator.consumer import EventConsumer
 from services.orchestrator.scheduler import Scheduler
 from services.scorer.consumer import ScorerConsumer, _what_was_trained
 from services.scorer.preparation import ProblemPreparer
+from services.scorer.rescoring import Rescorer
 from services.scorer.scoring import RunScorer
 from shared.artefacts import Store
 from shared.bus.doorbell import Doorbell
@@ -145,7 +147,14 @@ def handlers(engine_of: Callable[[str], Engine]) -> dict[Service, Handler]:
     """How each service begins with a message. What it would do with one that it can read is not reached."""
     nothing = object()
     follower = Doorbell(projection_of(Service.SCORER, engine_of, Readiness()))
-    scorer = ScorerConsumer(engine_of("scorer"), cast("ProblemPreparer", nothing), cast("RunScorer", nothing), follower, 1)
+    scorer = ScorerConsumer(
+        engine_of("scorer"),
+        cast("ProblemPreparer", nothing),
+        cast("RunScorer", nothing),
+        cast("Rescorer", nothing),
+        follower,
+        asyncio.Semaphore(),
+    )
     orchestrator = EventConsumer(engine_of("orchestrator"), cast("Scheduler", nothing), cast("Commander", nothing))
     doorbells = {
         service: Doorbell(projection_of(service, engine_of, Readiness())).handle

@@ -14,7 +14,9 @@ from services.orchestrator.projection import HANDLERS
 from services.orchestrator.reminders import GIVEN_UP, MAX_REQUESTS, QueueState, Reminders
 from services.scorer.consumer import ScorerConsumer
 from services.scorer.main import score_limits
+from services.scorer.passes import Passes
 from services.scorer.preparation import ProblemPreparer
+from services.scorer.rescoring import Rescorer
 from services.scorer.scoring import Numbers, RunScorer, TrainedRun
 from shared.artefacts import Store
 from shared.bus.doorbell import Doorbell
@@ -181,8 +183,11 @@ class Bench:
     def __init__(self, engine: Engine, store: Store, folder: Path) -> None:
         preparer = ProblemPreparer(store, None, Bubblewrap(), score_limits(10), folder / "work")  # type: ignore[arg-type]
         stations = ColdStations(Bubblewrap(), folder / "stations")
-        scorer = BrokenKitScorer(store, Workbench(store, CacheSettings(cache_dir=folder)), stations, score_limits(10))
-        self.consumer = ScorerConsumer(engine, preparer, scorer, Doorbell(Projection("scorer", engine, {}, Readiness())), 2)
+        workbench = Workbench(store, CacheSettings(cache_dir=folder))
+        scorer = BrokenKitScorer(store, workbench, stations, score_limits(10))
+        projection, turns = Projection("scorer", engine, {}, Readiness()), asyncio.Semaphore(2)
+        rescorer = Rescorer(engine, projection, Passes(engine, projection, workbench, scorer, turns, 2))
+        self.consumer = ScorerConsumer(engine, preparer, scorer, rescorer, Doorbell(projection), turns)
 
     async def hear(self, recorded: RecordedEvent) -> None:
         """The message comes."""

@@ -10,7 +10,7 @@ from services.scorer.main import score_limits
 from services.scorer.predictions import StoredRun
 from services.scorer.scoring import KIT_FAILED, Numbers, RunScorer, TrainedRun
 from shared.artefacts import Bucket, MissingArtefactError, Store, details_key
-from shared.events import ProblemPrepared, ScoringFailed
+from shared.events import ProblemPrepared, RescoringFailed, ScoringFailed
 from shared.execution.preparation import KitError
 from shared.execution.sandbox import Bubblewrap
 from shared.execution.stations import ColdStations
@@ -62,3 +62,10 @@ def test_a_kits_own_words_are_the_organisers_alone(store_of: Callable[[str], Sto
     detail = store.get_bytes(Bucket.PRIVATE, details_key(failed.detail_digest)).decode()
     assert "label-of-row-7" in detail
     assert "label-of-row-8" in detail
+
+
+def test_nor_are_they_anybody_elses_when_another_version_fails(store_of: Callable[[str], Store], tmp_path: Path) -> None:
+    failed = scorer_of(BrokenKitScorer, store_of("scorer"), tmp_path).rescore(RUN, PREPARED)
+    assert isinstance(failed, RescoringFailed)
+    assert (failed.outcome, failed.reason, failed.problem_version) == ("kit_error", KIT_FAILED, 1)
+    assert failed.detail_digest is not None
