@@ -12,13 +12,14 @@ from sqlalchemy import Engine
 
 from services.scorer.adoption import adopt
 from services.scorer.passes import Passes, Step, required_preparation
-from services.scorer.standings import Standings, find_version
+from services.scorer.standings import Standing, Standings, find_version
 from shared.bus.consumer import RejectedError
 from shared.events import (
     ProblemPrepared,
     RecordedEvent,
     RescoringComputed,
     RescoringConfirmed,
+    RescoringFailed,
     RescoringRequested,
     ScoreComputed,
 )
@@ -68,25 +69,34 @@ class Rescorer:
                 await asyncio.to_thread(adopt, self._engine, self._projection, event.challenge_id, step.prepared, recorded)
 
     async def when_scored(self, event: ScoreComputed, recorded: RecordedEvent) -> None:
-        """If the challenge has left the version that a run was scored by: `bring_up`, since nobody asks for it."""
-        found = await asyncio.to_thread(self._version_of, event.challenge_id)
-        if found is not None and event.problem_version < found[1]:
-            await self.bring_up(event.challenge_id, recorded)
+        """If the challenge has left the version that a run was scored by: `bring_up`, since nobody asks for it.
 
-    async def bring_up(self, challenge_id: str, recorded: RecordedEvent) -> None:
+        If that can't be, the run has failed: its submission would be silent for ever, being on no board.
+        """
+        found = await asyncio.to_thread(self._version_of, event.challenge_id)
+        if found is None or event.problem_version >= found[1]:
+            return
+        left_behind = await self.bring_up(event.challenge_id, recorded)
+        if event.run_id in {each.run.stored.run_id for each in left_behind}:
+            # A death before: the message comes again. After: the id is the same.
+            event_id = derived_id(event.run_id, "score", found[1])
+            await asyncio.to_thread(self._append, _left_behind(event, found[1]), recorded, event_id)
+
+    async def bring_up(self, challenge_id: str, recorded: RecordedEvent) -> tuple[Standing, ...]:
         """A pass for the challenge's own version: what earlier ones scored late, or after the pass before the adoption.
 
-        What was trained on other data stays behind until it is trained again. Raises as `Passes.make` does.
+        Returns what was trained on other data, which stays behind until it is trained again. Raises as `Passes.make` does.
         """
         found = await asyncio.to_thread(self._version_of, challenge_id)
         if found is None:
-            return
+            return ()
         problem_id, version = found
         async with self._alone(challenge_id, version):
             prepared = await asyncio.to_thread(self._prepared, problem_id, version)
             standings = await self._passes.make(Step(challenge_id, range(1, version), prepared, recorded))
         if standings.lagging:
             log.warning("left_behind", challenge=challenge_id, version=version, submissions=len(standings.lagging))
+        return tuple(standings.lagging)
 
     def _alone(self, challenge_id: str, version: int) -> asyncio.Lock:
         return self._under_way.setdefault((challenge_id, version), asyncio.Lock())
@@ -113,9 +123,22 @@ class Rescorer:
         with self._engine.connect() as connection:
             return any(each.id == event_id for each in read_stream(connection, stream))
 
-    def _append(self, event: RescoringComputed, cause: RecordedEvent, event_id: UUID) -> None:
+    def _append(self, event: RescoringComputed | RescoringFailed, cause: RecordedEvent, event_id: UUID) -> None:
         appended = append_once(self._engine, [NewEvent(event, cause.metadata.caused_by(cause), id=event_id)])
         log.info("recorded", type=type(event).__name__, first_time=appended)
+
+
+def _left_behind(event: ScoreComputed, version: int) -> RescoringFailed:
+    reason = f"the challenge runs version {version} of its problem now, on other data: its organiser can have this trained again"
+    return RescoringFailed(
+        run_id=event.run_id,
+        submission_id=event.submission_id,
+        challenge_id=event.challenge_id,
+        problem_version=version,
+        outcome="kit_error",
+        reason=reason,
+        detail_digest=None,
+    )
 
 
 def _computed(event: RescoringRequested, standings: Standings) -> RescoringComputed:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
@@ -38,6 +39,7 @@ from shared.events import (
     CurvePoint,
     EnsembleScore,
     Event,
+    FoldLimits,
     FoldRequested,
     FoldUsage,
     Metadata,
@@ -51,7 +53,7 @@ from shared.events import (
 from shared.execution.ensembling import EnsembleScores, FoundEnsemble
 from shared.final_scores import ScoreKind
 from shared.ledger import NewEvent, Projection, ReadModel, append, append_once, derived_id, known_events, read_after, read_stream
-from shared.runs import Asked, run_asked_for, run_has_failed, standing_runs
+from shared.runs import Asked, run_asked_for, run_has_failed, run_id_of, standing_runs
 from shared.telemetry import Readiness
 from shared.vault import Principal
 from tests.support.goldens import golden
@@ -354,6 +356,29 @@ class History:
         with self.orchestrator.connect() as connection:
             stream = read_stream(connection, f"run-{self.run_id(submission)}")
             return [event for _, event in known_events(stream)]
+
+    def request_run(self, submission: Submission, purpose: Literal["retrain", "reproduce"], version: int = 1) -> RunRequested:
+        """Its organiser asks for another run of it; a reproduction is of the first."""
+        first = run_id_of(submission.submission_id)
+        with self._engine_of("ingest").connect() as connection:
+            number = len(read_stream(connection, f"submission-{submission.submission_id}")) + 1
+        event = RunRequested(
+            run_id=run_id_of(submission.submission_id, number),
+            submission_id=submission.submission_id,
+            challenge_id=CHALLENGE,
+            team_id=submission.account.team_id,
+            number=number,
+            purpose=purpose,
+            of_run_id=first if purpose == "reproduce" else None,
+            problem_id=CHALLENGE,
+            problem_version=version,
+            pool=POOL,
+            limits=FoldLimits.model_validate({}),
+            user_id=ADMINISTRATOR,
+            reason="",
+        )
+        self.append_as("ingest", event)
+        return event
 
     def fold_report(self, submission: Submission, fold: int) -> FoldTrainedReport:
         """A fold is trained."""

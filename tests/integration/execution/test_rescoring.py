@@ -193,6 +193,20 @@ async def test_what_is_scored_late_is_scored_by_the_version_that_was_adopted_mea
     assert candidates(world) == set(first_runs([early, before_it, after_it]))
 
 
+async def test_what_comes_late_on_other_data_says_that_it_has_to_be_trained_again(world: World) -> None:
+    world.scored(90)
+    late = world.history.submitted(world.history.person())
+    trained = world.train(late, 70)
+    await world.hear(world.confirm(3))
+    await world.hear(trained)
+    scored = world.recorded(ScoreComputed)
+    for _ in range(2):
+        await world.hear(scored)
+    [failed] = world.events(RescoringFailed)
+    assert (failed.run_id, failed.problem_version) == (run_id_of(late.submission_id), 3)
+    assert "trained again" in failed.reason
+
+
 async def test_what_was_scored_after_the_last_pass_follows_the_adoption(
     world: World, prepared: dict[int, ProblemPrepared]
 ) -> None:

@@ -106,9 +106,10 @@ def test_another_version_makes_it_due_once_it_is_adopted_and_begins_anew(
         scored(history)
     assert history.combine([0], [0], [0])
     first, _ = history.submissions
-    history.rescore(first)
+    version = history.publish_next_version()
+    history.rescored(first, version)
     assert due_of(history, engine) is None, "a later version's scores do not count yet"
-    history.adopt_next_version()
+    history.adopt(version)
     assert known_of(history, engine) == (1, None)
     assert history.combine([0], [0], [0])
     scored(history)
