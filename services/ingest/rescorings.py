@@ -4,11 +4,12 @@ Both are events of one stream, appended at the version that was looked at: asked
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Literal
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 from services.ingest.challenges import find_rules, require_organiser, require_prepared
 from services.ingest.run_history import decided
@@ -26,6 +27,8 @@ from shared.ledger import NewEvent, append, derived_id, known_events, read_strea
 from shared.prepared_problems import newest_prepared
 from shared.vault import Principal
 
+#: A message that was buried, since the scorer failed again and again, comes from nobody else.
+FORGOTTEN_AFTER = timedelta(minutes=10)
 State = Literal["requested", "computed", "confirmed", "adopted"]
 
 
@@ -62,7 +65,7 @@ def _request(challenge_id: str, version: int | None, person: Principal, connecti
         newest = newest_prepared(connection, rules.problem_id)
         version = newest.version if newest else rules.problem_version
     stream = _Stream(connection, rules, version)
-    if stream.state in {"adopted", "requested"}:
+    if stream.state == "adopted" or (stream.state == "requested" and not stream.is_forgotten(connection)):
         return Rescoring(version, stream.state, None)
     wanted = RescoringRequested(
         challenge_id=challenge_id, problem_version=version, problem_id=rules.problem_id, user_id=person.user_id
@@ -72,10 +75,10 @@ def _request(challenge_id: str, version: int | None, person: Principal, connecti
 
 def _confirm(challenge_id: str, version: int, person: Principal, connection: Connection, *, without_missing: bool) -> Rescoring:
     stream = _Stream(connection, _rules(connection, challenge_id, person), version)
-    if stream.state in {"adopted", "confirmed"}:
+    if stream.state == "adopted" or (stream.state == "confirmed" and not stream.is_forgotten(connection)):
         return Rescoring(version, stream.state, None)
     computed = stream.computed
-    if computed is None or stream.state != "computed":
+    if computed is None or stream.state == "requested":
         detail = f"The scores by version {version} are not there yet: palio challenge rescore {challenge_id} --version {version}"
         raise Problem(HTTPStatus.CONFLICT, "rescoring-not-ready", detail)
     missing = computed.n_failed + computed.n_to_retrain
@@ -103,6 +106,7 @@ class _Stream:
         require_prepared(connection, rules, version)
         recorded = read_stream(connection, f"rescoring-{rules.challenge_id}-{version}")
         self._version = len(recorded)
+        self._asked_at = recorded[-1].recorded_at if recorded else None
         self._events: list[Event] = [event for _, event in known_events(recorded)]
         self._is_adopted = version == rules.problem_version
 
@@ -126,6 +130,11 @@ class _Stream:
     def computed(self) -> RescoringComputed | None:
         """The newest dry run."""
         return next((each for each in reversed(self._events) if isinstance(each, RescoringComputed)), None)
+
+    def is_forgotten(self, connection: Connection) -> bool:
+        """Whether nothing came of it for so long that asking again is worth it: the scorer does what is done already once."""
+        now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return self._asked_at is not None and now - self._asked_at > FORGOTTEN_AFTER
 
     def append(self, connection: Connection, event: RescoringEvent, person: Principal) -> int:
         metadata = Metadata(correlation_id=event.stream, actor_id=person.user_id)

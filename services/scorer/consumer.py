@@ -33,12 +33,12 @@ from shared.events import (
     RunRequested,
     ScoreComputed,
     ScoringRequested,
-    SubmissionUploaded,
     TrainingFinished,
 )
 from shared.faults import fault_point
 from shared.ledger import NewEvent, append_once, derived_id, known_events, read_stream
 from shared.prepared_problems import find_prepared
+from shared.runs import find_asked
 from shared.telemetry import bind_log_context, get_logger
 
 log = get_logger(__name__)
@@ -160,13 +160,11 @@ def _what_was_trained(connection: Connection, finished: TrainingFinished) -> tup
 
     A reproduction's request names that of the run that it is compared with.
     """
-    asked: SubmissionUploaded | RunRequested | None = None
-    for _, event in known_events(read_stream(connection, f"submission-{finished.submission_id}")):
-        if isinstance(event, SubmissionUploaded) or (isinstance(event, RunRequested) and event.run_id == finished.run_id):
-            asked = event
-    prepared = find_prepared(connection, asked.problem_id, asked.problem_version) if asked else None
-    if asked is None or prepared is None:
+    found = find_asked(connection, finished.submission_id, finished.run_id)
+    prepared = find_prepared(connection, found[1].problem_id, found[1].problem_version) if found else None
+    if found is None or prepared is None:
         raise RejectedError(f"the ledger holds no prepared problem for submission {finished.submission_id}")
+    _, asked, _ = found
     stored = StoredRun(finished.run_id, finished.pool, finished.predictions_digests, asked.limits.output_limit_bytes)
     of_run_id = asked.of_run_id if isinstance(asked, RunRequested) else None
     return TrainedRun(stored, finished.submission_id, asked.challenge_id, of_run_id), prepared

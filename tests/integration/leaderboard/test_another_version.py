@@ -1,6 +1,7 @@
 """A challenge that moves on to another version of its problem: what the dry run says, and boards that change over at once."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -164,6 +165,19 @@ async def test_a_dry_run_says_whose_rank_would_move_and_what_is_missing(
     assert confirm_rescoring(ingest, CHALLENGE, 2, ORGANISER, without_missing=False).state == "adopted"
     with pytest.raises(Problem, match="publish what was before again"):
         request_rescoring(ingest, CHALLENGE, 1, ORGANISER)
+
+
+def test_what_nothing_came_of_for_long_may_be_asked_for_again(
+    history: History, ingest: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.publish_next_version()
+    assert request_rescoring(ingest, CHALLENGE, 2, ORGANISER).position is not None
+    monkeypatch.setattr("services.ingest.rescorings.FORGOTTEN_AFTER", timedelta(0))
+    assert request_rescoring(ingest, CHALLENGE, 2, ORGANISER).position is not None
+    computed(history, n_scored=0)
+    for _ in range(2):
+        found = confirm_rescoring(ingest, CHALLENGE, 2, ORGANISER, without_missing=False)
+        assert (found.state, found.position is None) == ("confirmed", False)
 
 
 async def test_it_is_the_organisers_and_nobody_elses(history: History, client: httpx.AsyncClient, ingest: Engine) -> None:
