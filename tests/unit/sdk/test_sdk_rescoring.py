@@ -28,7 +28,7 @@ SCORES_MISSING = {
     "type": "urn:palio:problem:scores-missing",
     "title": "Scores are missing",
     "status": 409,
-    "detail": "1 submission would leave the boards",
+    "detail": "1 submission would leave the boards. Or confirm without it: --without-missing",
 }
 
 
@@ -128,8 +128,30 @@ def test_a_confirmation_that_would_take_submissions_off_the_boards_says_which_an
     assert result.stdout == ""
     assert "1 submission would leave the boards" in result.stderr
     assert "other folds" in result.stderr
-    assert "palio challenge retrain iris --version 2" in result.stderr
-    assert "palio challenge rescore iris --version 2 --confirm --without-missing" in result.stderr
+    assert "--without-missing" in result.stderr
+
+
+def test_what_is_confirmed_already_is_waited_for_and_not_confirmed_again(server: AnswerServer) -> None:
+    server.answer(f"POST {RESCORINGS}", _step("requested"))
+    confirmed = Answer(body=_rescoring("confirmed"))
+    server.answer(f"GET {RESCORINGS}/2", confirmed, confirmed, confirmed, Answer(body=_rescoring("adopted")))
+    looked = palio(server, "challenge", "rescore", "iris")
+    assert looked.exit_code == 0, looked.output
+    assert "confirmed already" in looked.stderr
+    assert palio(server, "challenge", "rescore", "iris", "--confirm").exit_code == 0
+    assert not any(request.path.endswith("confirmation") for request in server.seen)
+
+
+def test_a_challenge_without_another_version_says_to_publish_one(server: AnswerServer) -> None:
+    server.answer(f"POST {RESCORINGS}", _step("adopted"))
+    unknown = {"type": "urn:palio:problem:unknown-rescoring", "title": "Unknown", "status": 404, "detail": "Ask for it"}
+    server.answer(f"GET {RESCORINGS}/2", Answer(404, unknown))
+    result = palio(server, "challenge", "rescore", "iris", "--confirm")
+    assert result.exit_code == 1
+    assert "iris runs version 2 of its problem, since it began" in result.stderr
+    assert "palio problem publish PATH --wait" in result.stderr
+    server.answer(f"POST {RESCORINGS}", _step("requested"))
+    assert "Ask for it" in palio(server, "challenge", "rescore", "iris").stderr
 
 
 def test_other_refusals_are_told_as_the_server_says_them(server: AnswerServer) -> None:
@@ -173,7 +195,8 @@ def test_retraining_says_what_was_asked_for_and_what_there_was_already(server: A
         "reason": "hot GPUs",
     }
     assert all(
-        text in result.stdout for text in ("s0", "trained on this version already", "under way already", "its own code failed")
+        text in result.stdout
+        for text in ("s0", "trained again on this version already", "under way already", "its own code failed")
     )
     assert "Requested: 1 of 4, on version 2" in result.stderr
     assert "--again" in result.stderr
@@ -181,7 +204,7 @@ def test_retraining_says_what_was_asked_for_and_what_there_was_already(server: A
     assert json.loads(palio(server, "challenge", "retrain", "iris", "--json").stdout) == answer
     assert json.loads(server.seen[-1].body)["submissions"] is None
     server.answer("POST /v1/challenges/iris/retrainings", Answer(body={**answer, "items": []}))
-    assert "Nothing of iris can be trained again" in palio(server, "challenge", "retrain", "iris").stderr
+    assert "Nothing was handed in to iris" in palio(server, "challenge", "retrain", "iris").stderr
     assert palio(server, "challenge", "retrain", "iris", "--submission", "my_forest").exit_code == 2
 
 

@@ -18,7 +18,7 @@ NOISE = {True: "yes", False: "no", None: "-"}
 
 @click.command()
 @click.argument("submission")
-@click.option("--run", "number", type=click.IntRange(1), metavar="N", help="Which one. [default: the one that boards show]")
+@click.option("--run", "number", type=click.IntRange(1), metavar="N", help="Which one. [default: the newest that is trained]")
 @click.option("--reason", default="", help="Why; stands in the submission's history.")
 @challenge_option
 @server_option
@@ -28,7 +28,7 @@ def reproduce(
 ) -> None:
     """Run a submission again on the same data in the same environment, and say whether predictions and scores repeat.
 
-    By its id, or by its name if it is your team's. For the challenge's organiser and administrators. The new run stands on no board. The
+    By its id, or by its name if it is your team's. For the challenge's organiser and administrators. The new run stands on no board; one that is under way is not begun twice. The
     exit code is 0 if predictions repeat, or scores do within the noise of the folds; else 1.
 
     \b
@@ -56,7 +56,7 @@ def _ended(client: Client, asked: Reproduction) -> Run:
 def _report(run: Run, asked: Reproduction, *, as_json: bool) -> None:
     """Say what came of it; ends with exit code 1 unless it repeats or is within noise."""
     if run["state"] != "scored":
-        say(f"{run['outcome'] or run['state']}: {run['reason'] or 'no reason was given'}", "bold red")
+        say(f"{run['outcome'] or run['state']}: {run['reason'] or 'no reason is shown'}", "bold red")
         raise click.exceptions.Exit(1)
     compared = run["comparison"]
     if compared is None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from rich.table import Table
 
 from palio.cli.session import connect, json_option, server_option
 from palio.cli.waiting import waiting
 from palio.client import ApiError, Client, answers_of
-from palio.client.run_answers import Rescoring
+from palio.client.run_answers import Rescoring, RescoringStep
 from palio.contract_errors import KitError
 from palio.progress import progress_told
 from palio.score_table import significant
@@ -38,11 +41,14 @@ def rescore(
     if without_missing and not confirm:
         raise click.UsageError("--without-missing goes with --confirm.")
     with connect(server) as client:
-        version = client.rescore(challenge_id, version)["problem_version"]
+        asked = client.rescore(challenge_id, version)
+        version = asked["problem_version"]
         again = f"palio challenge rescore {challenge_id} --version {version}"
-        found = _once(client, challenge_id, version, {"computed", "confirmed", "adopted"}, again)
+        with _as_what_it_runs(asked):
+            found = _once(client, challenge_id, version, {"computed", "confirmed", "adopted"}, again)
+        if confirm and found["state"] == "computed":
+            _confirm(client, found, without_missing=without_missing)
         if confirm and found["state"] != "adopted":
-            _confirm(client, found, without_missing=without_missing, again=again)
             found = _once(client, challenge_id, version, {"adopted"}, f"{again} --confirm")
     if as_json:
         print_json(found)
@@ -61,16 +67,29 @@ def _once(client: Client, challenge: str, version: int, states: set[str], look_a
     raise AssertionError("answers end only with an error")
 
 
-def _confirm(client: Client, found: Rescoring, *, without_missing: bool, again: str) -> None:
+@contextmanager
+def _as_what_it_runs(asked: RescoringStep) -> Iterator[None]:
+    """A version that the challenge began with was never asked for: there is nothing to look at, and the way on is to publish."""
     try:
-        client.confirm_rescoring(found["challenge"], found["problem_version"], without_missing=without_missing)
+        yield
     except ApiError as error:
-        if error.code != "scores-missing":
+        if asked["state"] != "adopted" or error.code != "unknown-rescoring":
             raise
-        messages().print(_missing(client.rescoring(found["challenge"], found["problem_version"])))
         raise KitError(
-            f"{error} Have them trained on it: {_retrain(found)}. Or confirm without them: {again} --confirm --without-missing"
+            f"{asked['challenge']} runs version {asked['problem_version']} of its problem, since it began. Publish the next version, then"
+            " ask again: palio problem publish PATH --wait"
         ) from error
+
+
+def _confirm(client: Client, found: Rescoring, *, without_missing: bool) -> None:
+    """Confirm it. Where submissions would leave the boards for it, they are named before the error, which says what to do."""
+    challenge, version = found["challenge"], found["problem_version"]
+    try:
+        client.confirm_rescoring(challenge, version, without_missing=without_missing)
+    except ApiError as error:
+        if error.code == "scores-missing":
+            messages().print(_missing(client.rescoring(challenge, version)))
+        raise
 
 
 def _show(found: Rescoring, again: str) -> None:
@@ -95,15 +114,11 @@ def _show(found: Rescoring, again: str) -> None:
     if not n_moved:
         say("No team would have another place.")
     if found["missing"]:
-        say(f"Have those without a score trained on it: {_retrain(found)}")
+        say(f"Have those without a score trained on it: palio challenge retrain {challenge} --version {version}")
     if found["state"] == "confirmed":
         say(f"It is confirmed already, and adopted soon. Wait for it: {again} --confirm")
     else:
         say(f"If this is what you want: {again} --confirm")
-
-
-def _retrain(found: Rescoring) -> str:
-    return f"palio challenge retrain {found['challenge']} --version {found['problem_version']}"
 
 
 def _moves(found: Rescoring) -> Table:

@@ -17,9 +17,9 @@ from palio.terminal import plain, print_json, results, say
 #: What became of each that was to be retrained.
 WORDS = {
     "requested": "requested",
-    "already": "trained on this version already",
+    "already": "trained again on this version already",
     "under-way": "under way already",
-    "not-trained": "not trained again: its own code failed, or it was withdrawn",
+    "not-trained": "not trained again: withdrawn, or its own code failed (--submission trains it all the same)",
 }
 
 
@@ -34,7 +34,7 @@ WORDS = {
     help="Only this one; may be repeated. [default: all]",
 )
 @click.option("--version", type=click.IntRange(1), metavar="N", help="Of the problem. [default: the one that the challenge runs]")
-@click.option("--again", is_flag=True, help="Also those that were trained on this version already.")
+@click.option("--again", is_flag=True, help="Also those that were trained again on this version before.")
 @click.option("--reason", default="", help="Why; stands in the history of each submission.")
 @click.option("--wait", is_flag=True, help="Wait until all are scored or failed; exit code 1 if any failed.")
 @server_option
@@ -56,7 +56,7 @@ def retrain(
 
     \b
     Examples:
-      palio challenge retrain iris --reason "the GPUs were overheated" --again
+      palio challenge retrain iris --reason "the GPUs were overheated"
       palio challenge retrain iris --version 2 --wait
       palio challenge retrain iris --submission 0b7f0c9e-6f0e-4a42-9d55-0a1c9a5b8d1e
     """
@@ -77,10 +77,7 @@ def retrain(
 def _show(asked: Retraining) -> None:
     items = asked["items"]
     if not items:
-        say(
-            f"Nothing of {asked['challenge']} can be trained again: nothing was trained, or failed by no fault of its own.",
-            "yellow",
-        )
+        say(f"Nothing was handed in to {asked['challenge']}: there is nothing to train again.", "yellow")
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("submission", "run", "state", "id"):
@@ -92,7 +89,7 @@ def _show(asked: Retraining) -> None:
     n_requested = sum(item["state"] == "requested" for item in items)
     say(f"Requested: {n_requested} of {len(items)}, on version {asked['problem_version']} of the problem.", "green")
     if any(item["state"] == "already" for item in items):
-        say("Those that were trained on this version already are trained once more with --again.")
+        say("Those that were trained again on this version already are trained once more with --again.")
 
 
 def _ended(client: Client, running: list[RetrainingItem]) -> list[tuple[RetrainingItem, Run]]:
@@ -109,7 +106,7 @@ def _report(ended: list[tuple[RetrainingItem, Run]]) -> None:
     """Say what became of them; ends with exit code 1 if any has no score."""
     failed = [(item, run) for item, run in ended if run["state"] != "scored"]
     for item, run in failed:
-        say(f"{item['name']}, run {run['number']}: {run['outcome']}: {run['reason'] or 'no reason was given'}", "bold red")
+        say(f"{item['name']}, run {run['number']}: {run['outcome']}: {run['reason'] or 'no reason is shown'}", "bold red")
     if failed:
         say(f"Scored: {len(ended) - len(failed)} of {len(ended)}. Of the others boards show what they did before.")
         raise click.exceptions.Exit(1)

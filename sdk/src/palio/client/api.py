@@ -218,7 +218,7 @@ class Client(Transport):
         return cast("Retraining", self._write(f"/v1/challenges/{challenge}/retrainings", json=body).json())
 
     def reproduce(self, submission: str, run: int | None = None, reason: str = "") -> Reproduction:
-        """Ask for a run to be made once more and compared: that with this number, or the one that boards show."""
+        """Ask for a run to be made once more and compared: that with this number, or the newest that is trained."""
         body = {"run": run, "reason": reason}
         return cast("Reproduction", self._write(f"/v1/submissions/{submission}/reproductions", json=body).json())
 

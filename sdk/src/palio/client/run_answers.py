@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 class RetrainingItem(TypedDict):
     """A submission that was to be trained once more.
 
-    `state`: `requested`; `already` (trained on that version, by run `run`); `under-way`; `not-trained` (its own code failed, or it
-    was withdrawn).
+    `state`: `requested`; `already` (it was trained again on that version before); `under-way`; `not-trained` (withdrawn, or its own
+    code failed and it was not asked for by its id). `run`: the number of its newest run.
     """
 
     submission: str
@@ -35,7 +35,7 @@ class Reproduction(TypedDict):
 
 
 class ScoreComparison(TypedDict):
-    """A metric of two runs. `standard_error`: of the mean over folds; `within_noise`: None where nobody can tell."""
+    """A metric of two runs. `standard_error`: of the first over its folds; `within_noise`: None where nobody can tell."""
 
     metric: str
     before: float | None
@@ -73,6 +73,7 @@ class Run(TypedDict):
     finished_at: str | None
     folds_done: int
     n_folds: int | None
+    #: Why it failed, for those who may read it.
     reason: str | None
     environment_digest: str | None
     conditions: dict[str, Any] | None
@@ -88,7 +89,7 @@ class Runs(TypedDict):
 
 
 class RescoringStep(TypedDict):
-    """What was asked for: `requested` or `confirmed`."""
+    """How it stands with a version: `requested`, `computed`, `confirmed` or `adopted`."""
 
     challenge: str
     problem_version: int
