@@ -81,7 +81,7 @@ def test_a_dry_run_is_waited_for_and_shows_whose_place_would_move_and_how_to_go_
     assert "Scoring: 1 of 4 submissions" in result.stderr
     assert "3 of 4 submissions have a score by version 2; boards stay" in result.stderr
     assert "palio challenge retrain iris --version 2" in result.stderr
-    assert "palio challenge rescore iris --version 2 --confirm" in result.stderr
+    assert "palio challenge rescore iris --version 2 --confirm --without-missing\n" in result.stderr
     assert not any(request.path.endswith("confirmation") for request in server.seen)
 
 
@@ -91,7 +91,19 @@ def test_a_dry_run_that_moves_nobody_says_so(server: AnswerServer) -> None:
     result = palio(server, "challenge", "rescore", "iris", "--version", "2")
     assert result.stdout == ""
     assert "No team would have another place." in result.stderr
+    assert "palio challenge rescore iris --version 2 --confirm\n" in result.stderr
     assert json.loads(server.seen[0].body) == {"problem_version": 2}
+
+
+def test_a_version_whose_metric_gives_no_number_is_marked(server: AnswerServer) -> None:
+    server.answer(f"POST {RESCORINGS}", _step("requested"))
+    server.answer(f"GET {RESCORINGS}/2", Answer(body=_rescoring("computed", missing=[])))
+    assert "gave no number" not in palio(server, "challenge", "rescore", "iris").stderr, (
+        "who leaves the board has no score either"
+    )
+    moves = [{**MOVES[0], "score_after": None}]
+    server.answer(f"GET {RESCORINGS}/2", Answer(body=_rescoring("computed", moves=moves, missing=[])))
+    assert "acc gave no number for some of them" in palio(server, "challenge", "rescore", "iris").stderr
 
 
 def test_a_version_is_confirmed_after_its_dry_run_and_waited_for_until_it_is_adopted(server: AnswerServer) -> None:
@@ -114,7 +126,7 @@ def test_what_is_adopted_is_not_confirmed_again_and_its_moves_are_told(server: A
     result = palio(server, "challenge", "rescore", "iris", "--confirm")
     assert result.exit_code == 0, result.output
     assert "iris runs version 2 of its problem now" in result.stderr
-    assert "2 teams have another place than before, and get a mail" in result.stderr
+    assert "2 teams have another place than before; their members hear of it by mail" in result.stderr
     assert "whose place moved" in result.stdout
     assert [request.method for request in server.seen] == ["POST", "GET"]
 

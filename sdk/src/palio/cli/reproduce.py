@@ -7,6 +7,7 @@ from rich.table import Table
 
 from palio.cli.runs import run_at_its_end
 from palio.cli.session import challenge_option, connect, here, json_option, named_submission, server_option
+from palio.cli.waiting import waiting
 from palio.client import Client
 from palio.client.run_answers import Comparison, Reproduction, Run
 from palio.progress import progress_told
@@ -47,7 +48,7 @@ def reproduce(
 
 def _ended(client: Client, asked: Reproduction) -> Run:
     """The run once it has ended."""
-    with progress_told("requested", "folds") as tell:
+    with waiting(f"palio runs {asked['submission']}"), progress_told("requested", "folds") as tell:
         return run_at_its_end(
             client, asked["submission"], asked["run"], lambda run: tell(run["state"], run["folds_done"], run["n_folds"])
         )

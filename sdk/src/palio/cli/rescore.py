@@ -108,15 +108,23 @@ def _show(found: Rescoring, again: str) -> None:
     teams = "1 team has" if n_moved == 1 else f"{n_moved} teams have"
     if adopted:
         say(f"{challenge} runs version {version} of its problem now; all boards show scores by it.", "green")
-        say(f"{teams} another place than before, and get a mail." if n_moved else "No team has another place than before.")
+        say(
+            f"{teams} another place than before; their members hear of it by mail."
+            if n_moved
+            else "No team has another place than before."
+        )
         return
     say(f"A dry run: {found['n_scored']} of {found['n_submissions']} submissions have a score by version {version}; boards stay.")
     if not n_moved:
         say("No team would have another place.")
+    if any(move["after"] is not None and move["score_after"] is None for move in found["moves"]):
+        say(f"{found['metric']} gave no number for some of them. What it said: palio challenge faults {challenge}", "yellow")
     if found["missing"]:
         say(f"Have those without a score trained on it: palio challenge retrain {challenge} --version {version}")
     if found["state"] == "confirmed":
         say(f"It is confirmed already, and adopted soon. Wait for it: {again} --confirm")
+    elif found["missing"]:
+        say(f"Or let them leave the boards: {again} --confirm --without-missing")
     else:
         say(f"If this is what you want: {again} --confirm")
 
@@ -124,7 +132,8 @@ def _show(found: Rescoring, again: str) -> None:
 def _moves(found: Rescoring) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("team")
-    for heading in ("before", "after", f"{found['metric']} before", f"{found['metric']} after"):
+    # The metric of before may have been another one.
+    for heading in ("before", "after", "score before", f"{found['metric']} after"):
         table.add_column(plain(heading), justify="right")
     for move in found["moves"]:
         places = (str(move["before"] or "-"), str(move["after"] or "-"))

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from palio.cli.runs import run_at_its_end
 from palio.cli.session import connect, json_option, server_option
+from palio.cli.waiting import waiting
 from palio.client import Client
 from palio.client.run_answers import Retraining, RetrainingItem, Run
 from palio.progress import progress_told
@@ -66,7 +67,10 @@ def retrain(
         if not as_json:
             _show(asked)
         running = [item for item in asked["items"] if item["state"] in {"requested", "under-way"}]
-        ended = _ended(client, running) if wait else []
+        # Said again, it asks for nothing, and waits for what is under way.
+        again_waited_for = f"palio challenge retrain {challenge_id} --version {asked['problem_version']} --wait"
+        with waiting(again_waited_for):
+            ended = _ended(client, running) if wait else []
     if as_json:
         print_json({**asked, "runs": [{"submission": item["submission"], **run} for item, run in ended]} if wait else asked)
     elif running and not wait:

@@ -8,7 +8,6 @@ import click
 from rich.table import Table
 
 from palio.cli.session import challenge_option, connect, here, json_option, named_submission, server_option
-from palio.cli.waiting import waiting
 from palio.client import Client, answers_of
 from palio.client.run_answers import Run
 from palio.score_table import significant
@@ -44,14 +43,13 @@ def runs(submission: str | None, challenge: str | None, server: str | None, *, a
 
 def run_at_its_end(client: Client, submission: str, number: int, meanwhile: Callable[[Run], None] | None = None) -> Run:
     """Wait until this run of a submission has ended; `meanwhile` is called with how it stands."""
-    with waiting(f"palio runs {submission}"):
-        for found in answers_of(lambda: client.runs(submission)):
-            # What was just requested may not be read yet.
-            run = next((each for each in found["items"] if each["number"] == number), None)
-            if run is not None and run["state"] in ENDED:
-                return run
-            if run is not None and meanwhile is not None:
-                meanwhile(run)
+    for found in answers_of(lambda: client.runs(submission)):
+        # What was just requested may not be read yet.
+        run = next((each for each in found["items"] if each["number"] == number), None)
+        if run is not None and run["state"] in ENDED:
+            return run
+        if run is not None and meanwhile is not None:
+            meanwhile(run)
     raise AssertionError("answers end only with an error")
 
 

@@ -15,7 +15,10 @@ INTERRUPTED = 130
 
 @contextmanager
 def waiting(look_again: str) -> Iterator[None]:
-    """Ctrl-C ends the waiting alone, and says so, with the command that looks again; exit code 130."""
+    """Ctrl-C ends the waiting alone, and says so, with the command that looks again; exit code 130.
+
+    Around what shows progress, so that a bar is gone before anything is said.
+    """
     try:
         yield
     except KeyboardInterrupt:
