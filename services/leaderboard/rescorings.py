@@ -57,7 +57,7 @@ class Rescoring:
     """How a step stands. `moves` and `missing` are of what is scored so far; the counts are the last dry run's, None before it is done."""
 
     problem: ProblemPrepared
-    from_version: int
+    problem_before: ProblemPrepared
     state: str
     n_scored: int
     n_submissions: int
@@ -72,7 +72,8 @@ def find_rescoring(connection: Connection, challenge: Challenge, version: int) -
     """A step to a version. Raises `Problem`: 404 if nobody has asked for it, 409 if the challenge has gone past it."""
     facts = [event for _, event in known_events(read_stream(connection, f"rescoring-{challenge.challenge_id}-{version}"))]
     if not facts:
-        detail = f"Nobody has asked for it: palio challenge rescore {challenge.challenge_id} --version {version}"
+        words = f"Nobody has asked for it: palio challenge rescore {challenge.challenge_id} --version {version}"
+        detail = words if version > challenge.problem.version else f"There was no step to version {version}."
         raise Problem(HTTPStatus.NOT_FOUND, "unknown-rescoring", detail)
     adopted_at = _adopted_at(connection, challenge.challenge_id, version)
     if adopted_at is None and version < challenge.problem.version:
@@ -91,7 +92,7 @@ def find_rescoring(connection: Connection, challenge: Challenge, version: int) -
     lacking = [each for each in standing if each.submission_id not in scored]
     return Rescoring(
         problem=problem,
-        from_version=earlier.problem.version,
+        problem_before=earlier.problem,
         state="adopted" if adopted_at is not None else _state(facts),
         n_scored=len(standing) - len(lacking),
         n_submissions=len(standing),

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Callable
 
 #: Takes one line for the outer side: the kind of event and its members.
@@ -15,16 +16,27 @@ MARK = b"\x1epalio "
 
 
 def own_channel() -> Say:
-    """Take standard output for ourselves, and send what anyone else prints to standard error."""
+    """Take standard output for ourselves, and send what anyone else prints to standard error.
+
+    What was printed before something is said is out before it: whoever hears it may end this process at once.
+    """
     sys.stdout.flush()
     channel = os.dup(1)
     os.dup2(2, 1)
 
     def say(event: str, **members: Any) -> None:
+        flush_printed()
         line = json.dumps({"event": event, **members}) + "\n"
         os.write(channel, line.encode())
 
     return say
+
+
+def flush_printed() -> None:
+    """Let out what Python keeps of prints. A submission may have put anything in their place."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
 
 
 def event_of(line: bytes) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from palio import kit
-from palio.channel import MARK, own_channel, own_commands, words_of_os_error
+from palio.channel import MARK, flush_printed, own_channel, own_commands, words_of_os_error
 from palio.kit import KitError
 from palio.submission_errors import SubmissionError
 from palio.trial import Trial
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
 
 def _announce(job: Job) -> None:
     """Say on standard error what the lines after this one belong to."""
-    sys.stderr.flush()
+    flush_printed()
     words = f"fold {job['fold'] + 1}" if "fold" in job else next(iter(job))
     os.write(2, MARK + words.encode() + b"\n")
 

@@ -34,7 +34,7 @@ class MissingScore(BaseModel):
 
 
 class RescoringPage(BaseModel):
-    """A challenge's step to a version of its problem; `metric` is that version's official one.
+    """A challenge's step to a version of its problem; `metric` is that version's official one, `metric_before` that of the one before.
 
     `n_scored` of the `n_submissions` on the boards have a score by it so far. `n_failed`, `n_to_retrain`: of the last dry run, null
     before it is done.
@@ -45,6 +45,7 @@ class RescoringPage(BaseModel):
     from_version: int
     state: Literal["requested", "computed", "confirmed", "adopted"]
     metric: str
+    metric_before: str
     n_scored: int
     n_submissions: int
     n_failed: int | None
@@ -81,9 +82,10 @@ def _page(challenge_id: str, found: Rescoring) -> RescoringPage:
         {
             "challenge": challenge_id,
             "problem_version": found.problem.version,
-            "from_version": found.from_version,
+            "from_version": found.problem_before.version,
             "state": found.state,
             "metric": found.problem.metrics[0].name,
+            "metric_before": found.problem_before.metrics[0].name,
             "n_scored": found.n_scored,
             "n_submissions": found.n_submissions,
             "n_failed": found.n_failed,

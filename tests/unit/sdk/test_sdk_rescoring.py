@@ -30,6 +30,8 @@ SCORES_MISSING = {
     "status": 409,
     "detail": "1 submission would leave the boards. Or confirm without it: --without-missing",
 }
+#: `python -m palio`, which hears Ctrl-C although whoever runs this in the background has it ignored, and so have its children.
+LISTENING = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); runpy.run_module('palio', run_name='__main__')"
 
 
 @pytest.fixture
@@ -44,7 +46,15 @@ def palio(server: AnswerServer, *arguments: object) -> Result:
 
 def _rescoring(state: str, **changes: Any) -> dict[str, Any]:
     found = {"challenge": "iris", "problem_version": 2, "from_version": 1, "state": state, "n_scored": 3, "n_submissions": 4}
-    more = {"n_failed": 0, "n_to_retrain": 1, "adopted_at_position": None, "metric": "acc", "moves": MOVES, "missing": [MISSING]}
+    more = {
+        "n_failed": 0,
+        "n_to_retrain": 1,
+        "adopted_at_position": None,
+        "metric": "acc",
+        "metric_before": "err",
+        "moves": MOVES,
+        "missing": [MISSING],
+    }
     return {**found, **more, **changes}
 
 
@@ -179,7 +189,7 @@ def test_other_refusals_are_told_as_the_server_says_them(server: AnswerServer) -
 def test_ctrl_c_ends_the_waiting_alone_and_says_how_to_look_again(server: AnswerServer) -> None:
     server.answer(f"POST {RESCORINGS}", _step("requested"))
     server.answer(f"GET {RESCORINGS}/2", Answer(body=_rescoring("requested")))
-    command = [sys.executable, "-m", "palio", "challenge", "rescore", "iris", "--server", server.url]
+    command = [sys.executable, "-c", LISTENING, "challenge", "rescore", "iris", "--server", server.url]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "Scoring: 3 of 4 submissions\n", "it waits now"

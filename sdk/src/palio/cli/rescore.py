@@ -132,8 +132,7 @@ def _show(found: Rescoring, again: str) -> None:
 def _moves(found: Rescoring) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("team")
-    # The metric of before may have been another one.
-    for heading in ("before", "after", "score before", f"{found['metric']} after"):
+    for heading in ("before", "after", f"{found['metric_before']} before", f"{found['metric']} after"):
         table.add_column(plain(heading), justify="right")
     for move in found["moves"]:
         places = (str(move["before"] or "-"), str(move["after"] or "-"))

@@ -130,5 +130,6 @@ class Rescoring(TypedDict):
     adopted_at_position: int | None
     #: The official one, which ranks.
     metric: str
+    metric_before: str
     moves: list[RankMove]
     missing: list[MissingScore]
