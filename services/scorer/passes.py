@@ -115,7 +115,7 @@ class Passes:
         run_id = standing.run.stored.run_id
         with bind_log_context(submission_id=str(standing.run.submission_id), run_id=str(run_id)):
             event = self._scorer.rescore(standing.run, step.prepared)
-            # A newer run may have been asked for with this version since the pass looked.
+            # A newer run may have been asked for since the pass looked.
             self._projection.catch_up()
             reason = None
             try:
@@ -129,17 +129,18 @@ class Passes:
     def _append(self, event: RunRescored | RescoringFailed, standing: Standing, cause: RecordedEvent) -> None:
         event_id = derived_id(event.run_id, "score", event.problem_version)
         with self._engine.begin() as connection:
-            newer = newer_runs(connection, standing, event.problem_version)
+            newer = newer_runs(connection, standing)
             append(connection, [NewEvent(event, cause.metadata.caused_by(cause), id=event_id)])
             # Of a submission's scores by a version the one recorded last counts everywhere, and it must be the newest run's. The
-            # ledger is locked from the append on, so a score that is not there now comes after this one.
-            if any(_has_score(connection, run_id) for run_id in newer):
+            # ledger is locked from the append on, so a score that is not there now comes after this one. That of a run on an earlier
+            # version is another scorer's, which began its pass later.
+            if any(_is_scored_by(connection, run_id, event.problem_version) for run_id in newer):
                 raise _OvertakenError
 
 
-def _has_score(connection: Connection, run_id: UUID) -> bool:
+def _is_scored_by(connection: Connection, run_id: UUID, version: int) -> bool:
     scores = known_events(read_stream(connection, f"score-{run_id}"))
-    return any(isinstance(event, ScoreComputed) for _, event in scores)
+    return any(isinstance(event, ScoreComputed | RunRescored) and event.problem_version == version for _, event in scores)
 
 
 def required_preparation(connection: Connection, problem_id: str, version: int) -> ProblemPrepared:

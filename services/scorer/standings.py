@@ -23,9 +23,7 @@ _STANDINGS = text(
     " ORDER BY s.submission_id, r.number DESC"
 )
 _POSITION = text("SELECT position FROM checkpoint")
-_NEWER_RUNS = text(
-    "SELECT run_id FROM runs WHERE submission_id = :submission_id AND number > :number AND problem_version = :wanted"
-)
+_NEWER_RUNS = text("SELECT run_id FROM runs WHERE submission_id = :submission_id AND number > :number")
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def read_standings(connection: Connection, challenge_id: str, scored_by: range, 
     )
 
 
-def newer_runs(connection: Connection, standing: Standing, wanted: int) -> Sequence[UUID]:
-    """Later runs of the same submission that were asked for with version `wanted`."""
-    values = {"submission_id": standing.run.submission_id, "number": standing.number, "wanted": wanted}
+def newer_runs(connection: Connection, standing: Standing) -> Sequence[UUID]:
+    """Later runs of the same submission, by whatever version."""
+    values = {"submission_id": standing.run.submission_id, "number": standing.number}
     return connection.execute(_NEWER_RUNS, values).scalars().all()

@@ -279,6 +279,25 @@ async def test_a_run_on_the_version_itself_is_not_overtaken_by_an_older_one(worl
     assert counts(world) == (1, 0, 0)
 
 
+async def test_a_run_that_another_scorer_has_scored_anew_is_not_overtaken_by_an_older_one(world: World) -> None:
+    """It is trained on the version before, and the other scorer's pass begins while the older run is scored anew here."""
+    [submission] = world.scored(90)
+    newer: list[UUID] = []
+
+    def meanwhile(_run: TrainedRun) -> None:
+        if newer:
+            return
+        newer.append(world.history.request_run(submission, "retrain").run_id)
+        world.train(submission, 60, newer[0])
+        world.history.score(submission, 0.6)
+        world.history.rescored(submission, 2)
+
+    world.scorer.meanwhile = meanwhile
+    await world.hear(world.request(2))
+    assert [each.run_id for each in world.events(RunRescored)] == newer
+    assert counts(world) == (1, 0, 0)
+
+
 async def test_a_new_submission_does_not_wait_for_a_pass(world: World) -> None:
     submissions = world.scored(90, 70)
     new = world.history.submitted(world.history.person())
