@@ -18,6 +18,8 @@ from shared.events import RunRequested, ScoreComputed, ScoringFailed, TrainingFi
 from shared.http import Problem
 from shared.vault import Principal
 
+#: So many of the submissions that a challenge does not have are named in the answer.
+NAMED = 10
 #: What came of it. `not-trained`: it was withdrawn, or ended by its own fault and was not asked for by its id.
 Answer = Literal["requested", "already", "under-way", "not-trained"]
 
@@ -68,10 +70,13 @@ def _chosen(connection: Connection, challenge_id: str, wanted: tuple[UUID, ...] 
     there = list(connection.execute(statement, {"challenge_id": challenge_id}).scalars())
     if wanted is None:
         return there
-    unknown = [str(each) for each in wanted if each not in there]
+    chosen = set(wanted)
+    unknown = sorted(map(str, chosen.difference(there)))
     if unknown:
-        raise Problem(HTTPStatus.NOT_FOUND, "unknown-submission", f"{challenge_id} has no submission {', '.join(unknown)}.")
-    return [each for each in there if each in wanted]
+        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+        detail = f"{challenge_id} has no submission {', '.join(unknown[:NAMED])}{more}."
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown-submission", detail)
+    return [each for each in there if each in chosen]
 
 
 def _retrain(submission_id: UUID, version: int, wanted: Retraining, person: Principal, connection: Connection) -> Retrained:

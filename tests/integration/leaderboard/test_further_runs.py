@@ -1,17 +1,19 @@
 """Submissions that are trained again, or reproduced: what is requested, what boards show, and what stays in the history."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 import httpx
 import pytest
 from sqlalchemy import Engine
 
+from services.ingest.retrainings import Retraining, retrain
 from services.leaderboard.projection import READ_MODEL
 from shared.events import Outcome, SubmissionWithdrawn, TrainingFinished, TrainingRequested
 from shared.http import Problem
 from shared.ledger import known_events, read_stream
 from shared.runs import run_id_of
-from tests.support.histories import CHALLENGE, N_FOLDS, History, Submission
+from tests.support.histories import CHALLENGE, N_FOLDS, ORGANISER, History, Submission
 
 
 async def board_row(client: httpx.AsyncClient, submission: Submission, **query: int) -> dict[str, object]:
@@ -98,6 +100,15 @@ async def test_what_its_team_withdrew_is_not_trained_again_and_what_stands_canno
     with pytest.raises(Problem, match="training is over"):
         history.withdraw(scored)
     assert not any(isinstance(each, SubmissionWithdrawn) for each in history.run_events(scored))
+
+
+def test_of_many_unknown_submissions_only_some_are_named(engine_of: Callable[[str], Engine], history: History) -> None:
+    known = history.submitted(history.person()).submission_id
+    unknown = [UUID(int=number) for number in range(1, 1000)]
+    with pytest.raises(Problem, match="and 989 more") as refused:
+        retrain(engine_of("ingest"), CHALLENGE, Retraining((known, *unknown), None, again=False, reason=""), ORGANISER)
+    assert str(unknown[0]) in refused.value.detail
+    assert str(known) not in refused.value.detail
 
 
 def test_what_the_organiser_wants_again_does_not_keep_a_team_waiting(history: History) -> None:
