@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 
 from services.ingest.challenges import find_rules, require_organiser, require_prepared
 from services.ingest.run_history import RunHistory, decided
-from shared.events import RunRequested, ScoreComputed, ScoringFailed, TrainingFinished
+from shared.events import RunRequested, ScoreComputed, ScoringFailed, SubmissionWithdrawn, TrainingFinished
 from shared.http import Problem
 from shared.vault import Principal
 
@@ -81,11 +81,23 @@ def _chosen(connection: Connection, challenge_id: str, wanted: tuple[UUID, ...] 
 
 def _retrain(submission_id: UUID, version: int, wanted: Retraining, person: Principal, connection: Connection) -> Retrained:
     history = RunHistory(connection, submission_id)
-    newest, name = history.standing[-1], history.upload.name
+    newest, name = _newest(history), history.upload.name
     answer = _answer(history, newest, version, wanted)
     if answer != "requested":
         return Retrained(submission_id, name, newest, answer, None)
     return Retrained(submission_id, name, len(history) + 1, answer, history.ask(version, None, wanted.reason, person))
+
+
+def _newest(history: RunHistory) -> int:
+    """The run to go by: the newest; where that was withdrawn and the submission stands by a score of before, the run of that score.
+
+    An administrator may stop a retraining, of which a submission on the boards is not withdrawn.
+    """
+    *_, newest = history.standing
+    if not isinstance(history.end_of(newest), SubmissionWithdrawn):
+        return newest
+    scored = (each for each in reversed(history.standing) if isinstance(history.end_of(each), ScoreComputed))
+    return next(scored, newest)
 
 
 def _answer(history: RunHistory, newest: int, version: int, wanted: Retraining) -> Answer:

@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import Engine
 
 from services.ingest.retrainings import Retraining, retrain
+from services.ingest.withdrawals import withdraw
 from services.leaderboard.projection import READ_MODEL
 from shared.events import Outcome, SubmissionWithdrawn, TrainingFinished, TrainingRequested
 from shared.http import Problem
 from shared.ledger import known_events, read_stream
 from shared.runs import run_id_of
-from tests.support.histories import CHALLENGE, N_FOLDS, ORGANISER, History, Submission
+from tests.support.histories import ADMINISTRATOR, CHALLENGE, N_FOLDS, ORGANISER, History, Submission
 
 
 async def board_row(client: httpx.AsyncClient, submission: Submission, **query: int) -> dict[str, object]:
@@ -100,6 +101,19 @@ async def test_what_its_team_withdrew_is_not_trained_again_and_what_stands_canno
     with pytest.raises(Problem, match="training is over"):
         history.withdraw(scored)
     assert not any(isinstance(each, SubmissionWithdrawn) for each in history.run_events(scored))
+
+
+def test_a_retraining_that_was_stopped_may_be_asked_for_again(history: History, engine_of: Callable[[str], Engine]) -> None:
+    submission = history.scored(history.person())
+    assert history.retrain() == ["requested"]
+    withdraw(engine_of("ingest"), submission.submission_id, ADMINISTRATOR, ADMINISTRATOR, is_administrator=True)
+    assert history.retrain() == ["requested"], "it stands by its first run, and was not withdrawn"
+    history.release()
+    history.trained(submission)
+    history.score(submission)
+    assert history.retrain(again=True) == ["requested"]
+    withdraw(engine_of("ingest"), submission.submission_id, ADMINISTRATOR, ADMINISTRATOR, is_administrator=True)
+    assert history.retrain() == ["already"]
 
 
 def test_of_many_unknown_submissions_only_some_are_named(engine_of: Callable[[str], Engine], history: History) -> None:
