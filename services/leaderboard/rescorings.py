@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from services.leaderboard.boards import Board, Row, rank
 from services.leaderboard.challenges import Challenge, challenge_as_of, find_problem_version
-from services.leaderboard.submissions import Submission, submissions_on_boards
+from services.leaderboard.submissions import Submission, find_submissions, submissions_on_boards
 from shared.events import (
     Event,
     ProblemPrepared,
@@ -118,12 +118,13 @@ def _state(facts: Sequence[Event]) -> str:
 
 
 def _with_pending(connection: Connection, challenge_id: str, version: int, standing: Sequence[Submission]) -> list[Submission]:
-    """Those that have a score by the version, with it."""
+    """Those that have a score by the version, with it: also what is on no board now, since its only score is that."""
     rows = connection.execute(_PENDING, {"challenge_id": challenge_id, "problem_version": version})
     pending: dict[UUID, str] = {row.submission_id: row.score for row in rows}
+    others = find_submissions(connection, pending.keys() - {each.submission_id for each in standing})
     return [
         replace(each, score=ScoreComputed.model_validate_json(pending[each.submission_id]))
-        for each in standing
+        for each in (*standing, *others)
         if each.submission_id in pending
     ]
 

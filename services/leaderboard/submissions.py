@@ -1,6 +1,7 @@
 """Submissions as readers see them: state, progress, times, scores."""
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -80,6 +81,12 @@ def find_submission(connection: Connection, submission_id: UUID) -> Submission |
     return found[0] if found else None
 
 
+def find_submissions(connection: Connection, submission_ids: Iterable[UUID]) -> list[Submission]:
+    """Those of these ids, newest first."""
+    ids = [str(each) for each in submission_ids]
+    return _select(connection, "s.submission_id = ANY(CAST(:ids AS uuid[]))", ids=ids) if ids else []
+
+
 def submissions_on_boards(connection: Connection, challenge_id: str, position: int | None = None) -> list[Submission]:
     """Every submission that stands on the boards of a challenge; now, or as of a ledger position."""
     condition = "s.challenge_id = :challenge_id AND b.submission_id IS NOT NULL"
@@ -117,8 +124,7 @@ def submissions_in_states_at(
     """
     parameters = {"challenge_id": challenge_id, "states": sorted(states), "position": position}
     then = {row.submission_id: row for row in connection.execute(text(STATES_THEN), parameters)}
-    found = _select(connection, "s.submission_id = ANY(CAST(:ids AS uuid[]))", ids=[str(each) for each in then])
-    return [_as_of(each, then[each.submission_id]) for each in found]
+    return [_as_of(each, then[each.submission_id]) for each in find_submissions(connection, then)]
 
 
 def submissions_of(connection: Connection, team_ids: frozenset[UUID], challenge_id: str | None) -> list[Submission]:

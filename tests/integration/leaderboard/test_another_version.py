@@ -167,6 +167,30 @@ async def test_a_dry_run_says_whose_rank_would_move_and_what_is_missing(
         request_rescoring(ingest, CHALLENGE, 1, ORGANISER)
 
 
+async def test_a_dry_run_counts_what_would_come_onto_the_boards(
+    history: History, client: httpx.AsyncClient, ingest: Engine, organiser: dict[str, str]
+) -> None:
+    one, other = history.scored(history.person(), 0.9), history.submitted(history.person())
+    history.release()
+    history.trained(other)
+    history.fail_to_score(other)
+    history.publish_next_version()
+    assert request_rescoring(ingest, CHALLENGE, 2, ORGANISER).state == "requested"
+    history.rescored(one, 2, 0.3)
+    assert history.retrain(other, version=2) == ["requested"]
+    history.release()
+    history.trained(other)
+    history.score(other, 0.95, version=2)
+    computed(history, n_scored=1)
+    for is_adopted in (False, True):
+        if is_adopted:
+            history.adopt(2)
+        history.catch_up()
+        page = (await client.get(f"/v1/challenges/{CHALLENGE}/rescorings/2", headers=organiser)).raise_for_status().json()
+        assert [(each["before"], each["after"]) for each in page["moves"]] == [(None, 1), (1, 2)]
+        assert (page["n_scored"], page["n_submissions"], page["missing"]) == (1, 1, [])
+
+
 def test_what_nothing_came_of_for_long_may_be_asked_for_again(
     history: History, ingest: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
