@@ -211,7 +211,7 @@ def when_scored(rows: Rows, event: ScoreComputed | RunRescored, recorded: Record
     # What failed stands in a table of its own.
     score = event.model_dump_json(exclude={"detail_digest"})
     if event.problem_version == version:
-        _put_on_boards(rows, event.submission_id, event.run_id, score, recorded)
+        _put_on_boards(rows, event.submission_id, event.run_id, score, recorded, _stands_from(rows, event.submission_id))
     elif event.problem_version > version:
         key = (event.submission_id, event.problem_version)
         rows.put(PENDING_SCORES, key, challenge_id=event.challenge_id, run_id=event.run_id, score=score)
@@ -231,13 +231,13 @@ def when_version_adopted(rows: Rows, event: ProblemVersionAdopted, recorded: Rec
     key = {"challenge_id": event.challenge_id, "problem_version": event.problem_version}
     rows.update(CHALLENGES, (event.challenge_id,), problem_version=event.problem_version)
     pending = rows.execute(_PENDING, key, changes=()).all()
-    scored = {each.submission_id for each in pending}
-    for standing in rows.execute(_STANDING, key, changes=()).all():
-        if standing.submission_id not in scored:
-            _take_off_boards(rows, standing.submission_id, standing.from_position, recorded)
-            rows.update(SUBMISSIONS, (standing.submission_id,), score=None, changed_at_position=recorded.position)
+    # Asked for once: a question a submission would write what was changed before it each time.
+    stands_from = {row.submission_id: row.from_position for row in rows.execute(_STANDING, key, changes=())}
+    for submission_id in stands_from.keys() - {each.submission_id for each in pending}:
+        _take_off_boards(rows, submission_id, stands_from[submission_id], recorded)
+        rows.update(SUBMISSIONS, (submission_id,), score=None, changed_at_position=recorded.position)
     for each in pending:
-        _put_on_boards(rows, each.submission_id, each.run_id, each.score, recorded)
+        _put_on_boards(rows, each.submission_id, each.run_id, each.score, recorded, stands_from.get(each.submission_id))
     rows.execute(_FORGET_PENDING, key, changes=(PENDING_SCORES,))
 
 
@@ -253,12 +253,21 @@ _STANDING = sql(
 _STANDS_FROM = sql("SELECT from_position FROM board_rows WHERE submission_id = :submission_id AND to_position IS NULL")
 
 
-def _put_on_boards(rows: Rows, submission_id: UUID, run_id: UUID, score: str, recorded: RecordedEvent) -> None:
+def _stands_from(rows: Rows, submission_id: UUID) -> int | None:
+    """Since which position it stands on the boards; None if it does not."""
+    if rows.the(SUBMISSIONS, (submission_id,))["state"] != "scored":
+        return None
+    found: int | None = rows.execute(_STANDS_FROM, {"submission_id": submission_id}, changes=()).scalar_one_or_none()
+    return found
+
+
+def _put_on_boards(
+    rows: Rows, submission_id: UUID, run_id: UUID, score: str, recorded: RecordedEvent, stands_from: int | None
+) -> None:
+    """In place of what it shows there since `stands_from`."""
     submission = rows.the(SUBMISSIONS, (submission_id,))
-    if submission["state"] == "scored":
-        stands_from = rows.execute(_STANDS_FROM, {"submission_id": submission_id}, changes=()).scalar_one_or_none()
-        if stands_from is not None:
-            _take_off_boards(rows, submission_id, stands_from, recorded)
+    if stands_from is not None:
+        _take_off_boards(rows, submission_id, stands_from, recorded)
     rows.insert(BOARD_ROWS, submission_id=submission_id, challenge_id=submission["challenge_id"], from_position=recorded.position)
     if submission["run_id"] != run_id:
         requested = rows.get(REQUESTED_RUNS, (run_id,))

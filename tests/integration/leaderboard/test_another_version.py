@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from services.ingest.accounts import Account, issue_token, register
 from services.ingest.rescorings import confirm_rescoring, request_rescoring
+from services.leaderboard.api import Context
 from shared.artefacts import Store
 from shared.events import RankMove, RescoringComputed, RescoringFailed
 from shared.http import Problem
@@ -16,6 +17,7 @@ from shared.ledger import head_position
 from shared.vault import Principal
 from tests.support.goldens import golden
 from tests.support.histories import CHALLENGE, ORGANISER, History, Submission
+from tests.support.statements import statements
 
 BOARD = f"/v1/challenges/{CHALLENGE}/leaderboards/public"
 
@@ -72,6 +74,25 @@ async def test_all_boards_change_over_at_one_position(history: History, client: 
     history.catch_up()
     assert await ranks(client) == [(of(other), 0.4), (of(one), 0.3)]
     assert await ranks(client, at=before) == [(of(one), 0.9), (of(other), 0.8)]
+
+
+def test_moving_on_costs_one_statement_a_submission_at_most(history: History, context: Context) -> None:
+    account, counts = history.person(), []
+    for version, n_more in ((2, 1), (3, 5)):
+        for _ in range(n_more):
+            new = history.submitted(account)
+            history.release(slots=10)
+            history.trained(new)
+            history.score(new, version=version - 1)
+        history.publish_next_version()
+        for each in history.submissions:
+            history.rescored(each, version)
+        history.catch_up()
+        history.adopt(version)
+        with statements(context.engine) as asked:
+            history.catch_up()
+        counts.append(len(asked))
+    assert counts[1] - counts[0] <= 5
 
 
 async def test_what_has_no_score_by_the_version_leaves_the_boards_until_it_has_one(

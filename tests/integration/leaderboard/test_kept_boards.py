@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 
 from services.leaderboard.api import Context
 from services.leaderboard.api.boards import page_of, read_board
@@ -16,6 +16,7 @@ from services.leaderboard.moments import moment_of
 from shared.http import Problem
 from shared.visibility import Phase
 from tests.support.histories import CHALLENGE, History
+from tests.support.statements import statements
 
 
 def check_all(context: Context) -> int:
@@ -78,19 +79,6 @@ async def test_what_is_at_hand_is_what_nobody_has_heard_to_be_otherwise(history:
     listening.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await listening
-
-
-@contextlib.contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """What is asked of the database meanwhile."""
-    asked: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        asked.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield asked
-    event.remove(engine, "before_cursor_execute", note)
 
 
 def test_one_new_score_takes_as_many_statements_on_a_large_board_as_on_a_small_one(history: History, context: Context) -> None:
