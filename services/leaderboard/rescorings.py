@@ -23,10 +23,14 @@ from shared.events import (
     ScoreComputed,
 )
 from shared.http import Problem
-from shared.ledger import known_events, read_stream
+from shared.ledger import known_events, read_of_type, read_stream
 
 _PENDING = text(
     "SELECT submission_id, score FROM pending_scores WHERE challenge_id = :challenge_id AND problem_version = :problem_version"
+)
+# Where alone: a score is long.
+_SCORED_SINCE = text(
+    "SELECT stream FROM ledger.events WHERE stream = ANY(:streams) AND type = 'ScoreComputed' AND position > :position"
 )
 TO_RETRAIN = "its version of the problem has other data or folds: it has to be trained again"
 SCORED_SINCE = "it was scored after the dry run: ask for another one"
@@ -100,7 +104,7 @@ def find_rescoring(connection: Connection, challenge: Challenge, version: int) -
         n_to_retrain=computed.n_to_retrain if computed else None,
         adopted_at_position=adopted_at,
         moves=_moves(standing, earlier.problem, after, problem),
-        missing=[Missing(each, _why(connection, each, version, computed)) for each in lacking],
+        missing=_missing(connection, lacking, version, computed),
     )
 
 
@@ -160,12 +164,20 @@ def _rank(row: Row | None) -> int | None:
     return row.rank if row else None
 
 
-def _why(connection: Connection, lacking: Submission, version: int, computed: RescoringComputed | None) -> str:
-    facts = list(known_events(read_stream(connection, f"score-{lacking.run_id}")))
-    for _, event in facts:
-        if isinstance(event, RescoringFailed) and event.problem_version == version:
-            return event.reason
-    if computed is None:
-        return NOT_YET
-    scored_at = max((recorded.position for recorded, event in facts if isinstance(event, ScoreComputed)), default=0)
-    return TO_RETRAIN if scored_at <= computed.up_to_position else SCORED_SINCE
+def _missing(
+    connection: Connection, lacking: Sequence[Submission], version: int, computed: RescoringComputed | None
+) -> list[Missing]:
+    """Why each has none. While the dry run goes on, all lack one, and whoever waits for it asks again and again: two questions for all."""
+    streams = [f"score-{each.run_id}" for each in lacking]
+    failed = {
+        event.stream: event.reason
+        for _, event in known_events(read_of_type(connection, streams, RescoringFailed))
+        if isinstance(event, RescoringFailed) and event.problem_version == version
+    }
+    values = {"streams": streams, "position": computed.up_to_position if computed else 0}
+    since = set(connection.execute(_SCORED_SINCE, values).scalars()) if computed else set()
+    otherwise = TO_RETRAIN if computed else NOT_YET
+    return [
+        Missing(each, failed.get(stream, SCORED_SINCE if stream in since else otherwise))
+        for each, stream in zip(lacking, streams, strict=True)
+    ]

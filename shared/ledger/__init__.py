@@ -11,7 +11,7 @@ from shared.ledger.append import (
     derived_id,
 )
 from shared.ledger.projection import Handlers, Projection
-from shared.ledger.read import head_position, known_events, read_after, read_first_of_streams, read_stream
+from shared.ledger.read import head_position, known_events, read_after, read_first_of_streams, read_of_type, read_stream
 from shared.ledger.read_model import OwnColumns, ReadModel
 from shared.ledger.rows import Rows, given_column, key_column
 
@@ -35,5 +35,6 @@ __all__ = [
     "known_events",
     "read_after",
     "read_first_of_streams",
+    "read_of_type",
     "read_stream",
 ]

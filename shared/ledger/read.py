@@ -21,6 +21,9 @@ READ_STREAM = text(
 READ_FIRST = text(
     f"SELECT {COLUMNS} FROM ledger.events e, ledger.head h WHERE e.stream = ANY(:streams) AND e.version = 1 ORDER BY e.position"  # noqa: S608  (a constant)
 )
+READ_OF_TYPE = text(
+    f"SELECT {COLUMNS} FROM ledger.events e, ledger.head h WHERE e.stream = ANY(:streams) AND e.type = :type ORDER BY e.position"  # noqa: S608  (a constant)
+)
 
 
 def read_after(connection: Connection, position: int, limit: int) -> list[RecordedEvent]:
@@ -36,6 +39,12 @@ def read_stream(connection: Connection, stream: str) -> list[RecordedEvent]:
 def read_first_of_streams(connection: Connection, streams: Sequence[str]) -> list[RecordedEvent]:
     """The first event of each of these streams, in the ledger's order; nothing for one that does not exist."""
     return _recorded(connection.execute(READ_FIRST, {"streams": list(streams)}).all())
+
+
+def read_of_type(connection: Connection, streams: Sequence[str], kind: type[Event]) -> list[RecordedEvent]:
+    """The events of one type in these streams, in the ledger's order."""
+    values = {"streams": list(streams), "type": kind.__name__}
+    return _recorded(connection.execute(READ_OF_TYPE, values).all())
 
 
 def known_events(stream: Iterable[RecordedEvent]) -> Iterator[tuple[RecordedEvent, Event]]:

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from services.ingest.accounts import Account, issue_token, register
 from services.ingest.rescorings import confirm_rescoring, request_rescoring
 from services.leaderboard.api import Context
+from services.leaderboard.rescorings import NOT_YET, SCORED_SINCE, TO_RETRAIN
 from shared.artefacts import Store
 from shared.events import RankMove, RescoringComputed, RescoringFailed
 from shared.http import Problem
@@ -210,6 +211,33 @@ async def test_a_dry_run_counts_what_would_come_onto_the_boards(
         page = (await client.get(f"/v1/challenges/{CHALLENGE}/rescorings/2", headers=organiser)).raise_for_status().json()
         assert [(each["before"], each["after"]) for each in page["moves"]] == [(None, 1), (1, 2)]
         assert (page["n_scored"], page["n_submissions"], page["missing"]) == (1, 1, [])
+
+
+async def test_who_waits_for_a_dry_run_asks_as_much_of_the_database_for_many_submissions_as_for_one(
+    history: History, client: httpx.AsyncClient, context: Context, ingest: Engine, organiser: dict[str, str]
+) -> None:
+    account, counts = history.person(), []
+    history.publish_next_version()
+    assert request_rescoring(ingest, CHALLENGE, 2, ORGANISER).state == "requested"
+    address = f"/v1/challenges/{CHALLENGE}/rescorings/2"
+    # The first one of a connection asks for more.
+    history.catch_up()
+    (await client.get(address, headers=organiser)).raise_for_status()
+    for n_more in (1, 5):
+        for _ in range(n_more):
+            history.scored(account)
+        history.catch_up()
+        with statements(context.engine) as asked:
+            page = (await client.get(address, headers=organiser)).raise_for_status().json()
+        counts.append((len(asked), len(page["missing"])))
+    assert counts == [(counts[0][0], 1), (counts[0][0], 6)]
+    assert {each["why"] for each in page["missing"]} == {NOT_YET}
+    computed(history, n_scored=0, n_to_retrain=6)
+    late = history.scored(account)
+    history.catch_up()
+    page = (await client.get(address, headers=organiser)).raise_for_status().json()
+    assert {each["why"] for each in page["missing"] if each["submission_id"] != of(late)} == {TO_RETRAIN}
+    assert [each["why"] for each in page["missing"] if each["submission_id"] == of(late)] == [SCORED_SINCE]
 
 
 def test_what_nothing_came_of_for_long_may_be_asked_for_again(
