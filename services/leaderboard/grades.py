@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from services.leaderboard.boards import Board, Row, rank
 from services.leaderboard.challenges import Challenge
-from services.leaderboard.ensembles import Ensemble, find_ensemble
+from services.leaderboard.ensembles import find_ensemble
 from services.leaderboard.submissions import submissions_on_boards
 from services.leaderboard.teams import team_names
 from shared.events import ChallengeCreated, Event, SubmissionUploaded, UserRegistered
@@ -31,7 +31,8 @@ class Grade:
     """One person in one challenge.
 
     Scores are of the official metric, of the submission that stands for the team in the competition; None where there is none.
-    `contributivity`: how much of the challenge's ensemble the team's submissions are, in percent; None before there is one.
+    `contributivity`: how much of the challenge's ensemble the team's submissions are, in percent; `historical_contributivity`: once
+    each submission has passed on what it credits to earlier ones; None before there is an ensemble.
     `n_submissions` counts what the team has handed in, whatever became of it.
     """
 
@@ -42,6 +43,7 @@ class Grade:
     private_rank: int | None
     private_score: float | None
     contributivity: int | None
+    historical_contributivity: int | None
     n_submissions: int
 
 
@@ -74,7 +76,9 @@ def grades_of(connection: Connection, challenge: Challenge) -> list[Grade]:
         row.submission_id: row.team_id for row in connection.execute(_SUBMISSIONS, {"challenge_id": challenge.challenge_id})
     }
     counts = Counter(submitted.values())
-    shares = _shares(find_ensemble(connection, challenge), submitted)
+    ensemble = find_ensemble(connection, challenge)
+    shares = _of_teams(ensemble.shares, submitted) if ensemble else None
+    historical = _of_teams(ensemble.historical_shares, submitted) if ensemble else None
     public, private = (_places(connection, challenge, board) for board in (Board.COMPETITION, Board.PRIVATE_COMPETITION))
     official = challenge.problem.metrics[0].name
     grades = []
@@ -88,7 +92,8 @@ def grades_of(connection: Connection, challenge: Challenge) -> list[Grade]:
             public_score=shown.scores.get(official) if shown else None,
             private_rank=hidden.rank if hidden and private_score is not None else None,
             private_score=private_score,
-            contributivity=None if shares is None else round(100 * shares.get(row.team_id, 0.0)),
+            contributivity=_percent(shares, row.team_id),
+            historical_contributivity=_percent(historical, row.team_id),
             n_submissions=counts[row.team_id],
         )
         grades.append(grade)
@@ -118,15 +123,17 @@ def handed_in(connection: Connection, challenge_id: str) -> list[HandedIn]:
     return sorted(found, key=lambda each: (each.team.casefold(), str(each.team_id)))
 
 
-def _shares(ensemble: Ensemble | None, submitted: Mapping[UUID, UUID]) -> dict[UUID, float] | None:
-    """What each team's submissions are of the ensemble."""
-    if ensemble is None:
-        return None
-    shares: dict[UUID, float] = {}
-    for submission_id, share in ensemble.shares.items():
+def _of_teams(shares: Mapping[UUID, float], submitted: Mapping[UUID, UUID]) -> dict[UUID, float]:
+    """What each team's submissions are of the ensemble together."""
+    of_teams: dict[UUID, float] = {}
+    for submission_id, share in shares.items():
         team_id = submitted[submission_id]
-        shares[team_id] = shares.get(team_id, 0.0) + share
-    return shares
+        of_teams[team_id] = of_teams.get(team_id, 0.0) + share
+    return of_teams
+
+
+def _percent(of_teams: Mapping[UUID, float] | None, team_id: UUID) -> int | None:
+    return None if of_teams is None else round(100 * of_teams.get(team_id, 0.0))
 
 
 def _places(connection: Connection, challenge: Challenge, board: Board) -> dict[UUID, Row]:

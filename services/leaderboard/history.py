@@ -1,6 +1,6 @@
 """How a submission came to stand where it stands: everything that the ledger says about it, in order, with what caused what.
 
-Read from the ledger itself, stream by stream: the problem's version, the challenge, the submission, its run, its score.
+Read from the ledger itself, stream by stream: the problem's version, the challenge, the submission, its runs, its scores, its credits.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from shared.events import (
     ChallengeCreated,
     ChallengeOpened,
     CodeOpened,
+    CreditsGiven,
     Event,
     FoldRequested,
     FoldsShared,
@@ -93,7 +94,11 @@ def _facts(connection: Connection, submission_id: UUID) -> list[tuple[RecordedEv
         if getattr(event, "version", None) == first.problem_version
     ]
     runs = [run_asked_for(event) for _, event in known_events(uploaded) if isinstance(event, Asked)]
-    streams = [f"challenge-{first.challenge_id}", *(f"{kind}-{run_id}" for run_id in runs for kind in ("run", "score"))]
+    streams = [
+        f"challenge-{first.challenge_id}",
+        f"credits-{submission_id}",
+        *(f"{kind}-{run_id}" for run_id in runs for kind in ("run", "score")),
+    ]
     others = [fact for stream in streams for fact in known_events(read_stream(connection, stream))]
     return sorted([*problem, *known_events(uploaded), *others], key=lambda fact: fact[0].position)
 
@@ -114,7 +119,7 @@ def _words(event: Event, *, shows_reason: bool) -> str:  # noqa: PLR0911  (one f
             return f"it was scored on {len(event.bagged)} metrics"
         case ScoringFailed():
             return f"it could not be scored: {event.outcome}"
-        case RunRequested() | RunRescored() | RunReproduced() | RescoringFailed() | ProblemVersionAdopted():
+        case RunRequested() | RunRescored() | RunReproduced() | RescoringFailed() | ProblemVersionAdopted() | CreditsGiven():
             return _words_of_another(event)
         case SubmissionWithdrawn():
             return "its team withdrew it"
@@ -122,7 +127,9 @@ def _words(event: Event, *, shows_reason: bool) -> str:  # noqa: PLR0911  (one f
             return _words_of_run(event, shows_reason=shows_reason)
 
 
-def _words_of_another(event: RunRequested | RunRescored | RunReproduced | RescoringFailed | ProblemVersionAdopted) -> str:
+def _words_of_another(
+    event: RunRequested | RunRescored | RunReproduced | RescoringFailed | ProblemVersionAdopted | CreditsGiven,
+) -> str:
     match event:
         case RunRequested():
             why = f": {event.reason}" if event.reason else ""
@@ -136,6 +143,9 @@ def _words_of_another(event: RunRequested | RunRescored | RunReproduced | Rescor
             return f"its predictions could not be scored by version {event.problem_version} of the problem: {event.outcome}"
         case ProblemVersionAdopted():
             return f"the challenge moved on to version {event.problem_version} of the problem"
+        case CreditsGiven():
+            given = ", ".join(f"{each.percent} % to {each.submission_id}" for each in event.credits)
+            return f"its team gave credit: {given}" if given else "its team took its credits back"
 
 
 def _words_of_run(event: Event, *, shows_reason: bool) -> str:  # noqa: PLR0911  (one for each type)

@@ -8,6 +8,7 @@ from services.leaderboard.log_budget import spend_log_budget
 from services.leaderboard.tables import (
     BOARD_ROWS,
     CHALLENGES,
+    CREDITS,
     ENSEMBLES,
     FOLDS,
     JOINS,
@@ -24,6 +25,7 @@ from shared.database import sql
 from shared.events import (
     ChallengeClosed,
     ChallengeCreated,
+    CreditsGiven,
     EnsembleComputed,
     EnsembleFailed,
     FoldTrained,
@@ -291,6 +293,12 @@ def when_ensemble_computed(rows: Rows, event: EnsembleComputed, recorded: Record
         _note_fault(rows, event, recorded, "ensemble", "metrics gave no number")
 
 
+def when_credits_given(rows: Rows, event: CreditsGiven, recorded: RecordedEvent) -> None:
+    """What a submission was taken from, from this position on."""
+    about = {"challenge_id": event.challenge_id, "submission_id": event.submission_id}
+    rows.insert(CREDITS, **about, from_position=recorded.position, credits=event.model_dump_json())
+
+
 def when_ensemble_failed(rows: Rows, event: EnsembleFailed, recorded: RecordedEvent) -> None:
     """The ensemble before stands; the organiser is told."""
     _note_fault(rows, event, recorded, "ensemble", event.reason)
@@ -397,6 +405,7 @@ HANDLERS: Handlers = {
     ScoringFailed: when_scoring_failed,
     EnsembleComputed: when_ensemble_computed,
     EnsembleFailed: when_ensemble_failed,
+    CreditsGiven: when_credits_given,
     SubmissionWithdrawn: when_submission_withdrawn,
 }
 

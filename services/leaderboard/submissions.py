@@ -1,7 +1,7 @@
 """Submissions as readers see them: state, progress, times, scores."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -81,10 +81,10 @@ def find_submission(connection: Connection, submission_id: UUID) -> Submission |
     return found[0] if found else None
 
 
-def find_submissions(connection: Connection, submission_ids: Iterable[UUID]) -> list[Submission]:
-    """Those of these ids, newest first."""
-    ids = [str(each) for each in submission_ids]
-    return _select(connection, "s.submission_id = ANY(CAST(:ids AS uuid[]))", ids=ids) if ids else []
+def find_submissions(connection: Connection, submission_ids: Collection[UUID]) -> dict[UUID, Submission]:
+    """Those of these submissions that there are, by id."""
+    found = _select(connection, "s.submission_id = ANY(CAST(:ids AS uuid[]))", ids=[str(each) for each in submission_ids])
+    return {each.submission_id: each for each in found}
 
 
 def submissions_on_boards(connection: Connection, challenge_id: str, position: int | None = None) -> list[Submission]:

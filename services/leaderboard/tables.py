@@ -55,6 +55,16 @@ ENSEMBLES = Table(
     #: The `EnsembleComputed` event's data.
     given_column("ensemble", Text),
 )
+CREDITS = Table(
+    "credits",
+    TABLES,
+    key_column("challenge_id", Text),
+    key_column("submission_id", Uuid),
+    #: They are the newest ones up to the next position of their submission.
+    key_column("from_position", BigInteger),
+    #: The `CreditsGiven` event's data.
+    given_column("credits", Text),
+)
 JOINS = Table("joins", TABLES, key_column("challenge_id", Text), key_column("team_id", Uuid))
 SUBMISSIONS = Table(
     "submissions",

@@ -16,6 +16,7 @@ from shared.events.challenges import (
     JoinApproved,
     LogPolicy,
 )
+from shared.events.credits import Credit, CreditsGiven
 from shared.events.ensembles import CurvePoint, EnsembleComputed, EnsembleEvent, EnsembleFailed, EnsembleMember, EnsembleScore
 from shared.events.envelope import Metadata, NewerVersionError, RecordedEvent, UnknownTypeError
 from shared.events.mail import MailSent
@@ -69,6 +70,8 @@ __all__ = [
     "ChallengeMoment",
     "ChallengeOpened",
     "CodeOpened",
+    "Credit",
+    "CreditsGiven",
     "CurvePoint",
     "EnsembleComputed",
     "EnsembleEvent",

@@ -92,6 +92,7 @@ WHOLE: dict[str, Callable[[_Story, dict[str, Any]], bool] | None] = {
     "RescoringComputed": None,
     "RescoringConfirmed": None,
     "EnsembleComputed": _Story.of_challenge,
+    "CreditsGiven": _Story.of_challenge,
     # As of other failures of a kit, its organiser alone is told.
     "EnsembleFailed": None,
     "RescoringFailed": None,

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from services.ingest.accounts import Account, register
 from services.ingest.challenges import NewChallenge, create_challenge, join_challenge
+from services.ingest.crediting import GivenCredits, give_credits
 from services.ingest.problems import ProblemUpload, publish_problem
 from services.ingest.reproductions import Reproduction, reproduce
 from services.ingest.retrainings import Retraining, retrain
@@ -36,6 +37,7 @@ from shared.artefacts import Store
 from shared.artefacts.archives import pack_files
 from shared.bus.reports import AnyReport, FailedReport, FoldTrainedReport, ReturnedReport, SlowReport, StartedReport
 from shared.events import (
+    Credit,
     CurvePoint,
     EnsembleScore,
     Event,
@@ -76,7 +78,7 @@ class Submission:
 
 
 class History:
-    """One challenge with three folds, on a real ledger."""
+    """One challenge with three folds, on a real ledger. Its code opens when it closes, unless it has been open since `code_opens_at`."""
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class History:
         store: Store,
         score_kind: ScoreKind = "bag",
         organiser_id: UUID = ADMINISTRATOR,
+        code_opens_at: datetime | None = None,
     ) -> None:
         self._engine_of = engine_of
         self._desk = SubmissionDesk(engine_of("ingest"), store, 100_000)
@@ -92,9 +95,10 @@ class History:
         self.submissions: list[Submission] = []
         self._store = store
         self.publish_next_version(score_kind)
-        create_challenge(
-            engine_of("ingest"), NewChallenge(id=CHALLENGE, title="A history", problem=CHALLENGE), organiser_id, [POOL]
+        new = NewChallenge(
+            id=CHALLENGE, title="A history", problem=CHALLENGE, opens_at=code_opens_at, code_opens_at=code_opens_at
         )
+        create_challenge(engine_of("ingest"), new, organiser_id, [POOL])
 
     def projection(self, model: ReadModel, batch: int = 500) -> Projection:
         """A service's read model, as the service itself keeps it up to date."""
@@ -160,6 +164,12 @@ class History:
         """Take it back; refused once its training is over."""
         account = submission.account
         withdraw(self._engine_of("ingest"), submission.submission_id, account.user_id, account.team_id, is_administrator=False)
+
+    def credit(self, submission: Submission, *sources: tuple[Submission, int], by: Account | None = None) -> GivenCredits:
+        """Its team, or `by` somebody else, says what it took from others, in percent."""
+        account = by or submission.account
+        wanted = [Credit(submission_id=each.submission_id, percent=percent) for each, percent in sources]
+        return give_credits(self._engine_of("ingest"), submission.submission_id, wanted, account.user_id, account.team_id)
 
     def release(self, slots: int = 2) -> int:
         """Request what fits into so many slots."""

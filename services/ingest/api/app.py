@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from services.ingest.api import accounts, challenges, pools, problems, rescorings, runs, submissions
+from services.ingest.api import accounts, challenges, crediting, pools, problems, rescorings, runs, submissions
 from services.ingest.api.context import Context
 from services.ingest.submissions import SubmissionDesk
 from shared.artefacts import Store
@@ -25,7 +25,7 @@ def make_app(settings: IngestSettings, engine: Engine, store: Store, readiness: 
         description="Every decision that a person causes. Errors are RFC 9457 problem documents.",
     )
     context = Context(settings, engine, store, SubmissionDesk(engine, store, settings.max_source_bytes))
-    for module in (accounts, problems, challenges, submissions, runs, rescorings, pools):
+    for module in (accounts, problems, challenges, submissions, crediting, runs, rescorings, pools):
         app.include_router(module.make_router(context))
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
     app.add_middleware(CleanAddress)

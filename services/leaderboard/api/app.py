@@ -10,6 +10,7 @@ from services.leaderboard.api import (
     board_stream,
     boards,
     challenges,
+    crediting,
     ensembles,
     grades,
     kit_faults,
@@ -41,7 +42,19 @@ def make_app(context: Context, readiness: Readiness, lifespan: Lifespan) -> Fast
         lifespan=lifespan,
     )
     # The stream and ensembles before the boards: neither is the name of a board.
-    for module in (challenges, kit_faults, board_stream, ensembles, boards, plots, grades, submissions, runs, rescorings):
+    for module in (
+        challenges,
+        kit_faults,
+        board_stream,
+        ensembles,
+        boards,
+        plots,
+        grades,
+        submissions,
+        crediting,
+        runs,
+        rescorings,
+    ):
         app.include_router(module.make_router(context), dependencies=[Depends(context.wait_for_position)])
     # What is said in passing is in no read model: nothing to wait for.
     app.include_router(pools.make_router(context))

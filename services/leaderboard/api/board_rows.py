@@ -19,7 +19,7 @@ from shared.http import Problem
 #: What is said of a metric on the private boards.
 _OVER_FOLDS = ("bag", "mean", "std")
 #: Columns besides the metrics that a board is sorted by.
-_OTHER_COLUMNS = frozenset({"contributivity", "train_time_s", "valid_time_s", "submitted_at"})
+_OTHER_COLUMNS = frozenset({"contributivity", "historical_contributivity", "train_time_s", "valid_time_s", "submitted_at"})
 
 
 class Asked(BaseModel):
@@ -37,7 +37,7 @@ class Asked(BaseModel):
     sort: str | None = Field(
         None,
         max_length=200,
-        description="A metric, `contributivity`, `train_time_s`, `valid_time_s` or `submitted_at`; with `-` before it, largest first. Else by rank.",
+        description="A metric, `contributivity`, `historical_contributivity`, `train_time_s`, `valid_time_s` or `submitted_at`; with `-` before it, largest first. Else by rank.",
     )
     offset: int = Field(0, ge=0, description="How many rows to leave out at the beginning.")
     limit: int | None = Field(None, ge=1, description="How many rows to give. Else all.")
@@ -47,8 +47,9 @@ class BoardRow(BaseModel):
     """A submission's place. `scores` and their `standard_errors` over folds: on validation rows. Times in seconds, summed over folds.
 
     `within_noise`: it and the next one on the whole board do not differ beyond what folds differ by; null where that is not known.
-    `contributivity`: how much of the challenge's ensemble it is, in percent; null before the first ensemble. `run`: which of the
-    submission's runs this is; more than 1 if it was trained again.
+    `contributivity`: how much of the challenge's ensemble it is, in percent; null before the first ensemble. `historical_contributivity`:
+    the same once every submission has passed on what it credits to earlier ones. `run`: which of the submission's runs this is; more
+    than 1 if it was trained again.
     """
 
     rank: int
@@ -60,6 +61,7 @@ class BoardRow(BaseModel):
     standard_errors: dict[str, float | None]
     within_noise: bool | None
     contributivity: int | None
+    historical_contributivity: int | None
     train_time_s: float | None
     valid_time_s: float | None
     peak_memory_bytes: int | None
@@ -115,8 +117,10 @@ def board_row(
     key = row.submission.submission_id, board.is_private
     if key not in known:
         known[key] = _row(row.submission, names, score_kind, is_private=board.is_private)
-    contributivity = None if ensemble is None else ensemble.percent_of(row.submission.submission_id)
-    place: dict[str, object] = {"rank": row.rank, "within_noise": row.within_noise, "contributivity": contributivity}
+    place: dict[str, object] = {"rank": row.rank, "within_noise": row.within_noise}
+    if ensemble is not None:
+        place["contributivity"] = ensemble.percent_of(row.submission.submission_id)
+        place["historical_contributivity"] = ensemble.historical_percent_of(row.submission.submission_id)
     if board.is_private:
         place |= {"public_rank": row.public_rank, "move": None if row.public_rank is None else row.public_rank - row.rank}
     return known[key].model_copy(update=place)
@@ -135,6 +139,7 @@ def _row(submission: Submission, names: Sequence[str], score_kind: ScoreKind, *,
         "standard_errors": {name: figures.spread(name, "valid").standard_error for name in names},
         "within_noise": None,
         "contributivity": None,
+        "historical_contributivity": None,
         "train_time_s": submission.train_time_s,
         "valid_time_s": submission.valid_time_s,
         "peak_memory_bytes": submission.peak_memory_bytes,
@@ -188,7 +193,13 @@ def as_csv(page: BoardPage) -> str:
     header = ["rank", *(["public_rank", "move"] if moves else []), "team", "submission", *names]
     header += [f"standard error of {name}" for name in names]
     header += [f"{part} {name} {what}" for part in ("valid", "test") for name in names for what in _OVER_FOLDS] if private else []
-    header += ["contributivity", "train_time_s", "valid_time_s", *(["test_time_s"] if private else [])]
+    header += [
+        "contributivity",
+        "historical_contributivity",
+        "train_time_s",
+        "valid_time_s",
+        *(["test_time_s"] if private else []),
+    ]
     header += ["peak_memory_bytes", "submitted_at", "run"]
     lines = []
     for row in page.rows:
@@ -199,7 +210,7 @@ def as_csv(page: BoardPage) -> str:
         cells += [row.standard_errors.get(name) for name in names]
         if isinstance(row, PrivateBoardRow):
             cells += [getattr(part[name], what) for part in (row.valid, row.test) for name in names for what in _OVER_FOLDS]
-        cells += [row.contributivity, row.train_time_s, row.valid_time_s]
+        cells += [row.contributivity, row.historical_contributivity, row.train_time_s, row.valid_time_s]
         cells += [row.test_time_s] if isinstance(row, PrivateBoardRow) else []
         lines.append([*cells, row.peak_memory_bytes, row.submitted_at.isoformat(), row.run])
     return csv_of(header, lines)

@@ -134,7 +134,7 @@ def _page(
     metrics, score_kind = challenge.problem.metrics, challenge.problem.score_kind
     names = [metric.name for metric in metrics]
     rows = [board_row(each, board, names, score_kind, ensemble, known) for each in rank(submissions, metrics, board, score_kind)]
-    changes = [each.changed_at_position for each in submissions] + ([ensemble.from_position] if ensemble else [])
+    changes = [each.changed_at_position for each in submissions] + ([ensemble.changed_at_position] if ensemble else [])
     # What it is made of was checked where it was read; checking ten thousand rows again takes as long as all else.
     return BoardPage.model_construct(
         challenge=challenge.challenge_id,

@@ -112,7 +112,7 @@ async def test_part_of_a_board_keeps_the_ranks_of_the_whole(
     assert [row["rank"] for row in newest["rows"]] == [3, 2, 1]
     unknown = await client.get(f"{BOARDS}/public", params={"sort": "beauty"})
     assert unknown.status_code == 422
-    assert "acc, nll, contributivity, submitted_at" in unknown.json()["detail"]
+    assert "acc, nll, contributivity, historical_contributivity, submitted_at" in unknown.json()["detail"]
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"offset": -1}, {"at": "never"}, {"format": "xml"}])

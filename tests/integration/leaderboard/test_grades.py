@@ -72,6 +72,7 @@ async def test_the_organiser_sees_each_persons_grade_and_no_private_score_before
         "private_rank": None,
         "private_score": None,
         "contributivity": 100,
+        "historical_contributivity": 100,
         "n_submissions": 2,
     }
     assert (shown[failed.name]["rank"], shown[failed.name]["n_submissions"]) == (None, 1)

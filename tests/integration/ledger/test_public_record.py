@@ -73,6 +73,7 @@ class Story:
         self.history.report(self.history.failed_report(failed))
         withdrawn = self.requested(people[2])
         self.history.withdraw(withdrawn)
+        self.history.credit(self.history.submissions[1], (self.history.submissions[0], 40))
         self.other_challenge(people[0])
         self.history.catch_up()
 

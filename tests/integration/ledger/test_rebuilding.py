@@ -131,6 +131,13 @@ class Histories(RuleBasedStateMachine):
         with pytest.raises(Problem, match="training is over") if is_over else nullcontext():
             self.history.withdraw(submission)
 
+    @precondition(lambda self: self.submissions)
+    @rule(data=st.data(), percent=st.integers(1, 50))
+    def credit(self, data: st.DataObject, percent: int) -> None:
+        place = data.draw(st.integers(0, len(self.submissions) - 1))
+        sources = data.draw(st.lists(st.sampled_from(self.submissions[:place]), max_size=2, unique_by=id)) if place else []
+        self.history.credit(self.submissions[place], *((each, percent) for each in sources))
+
     @rule(picks=st.sampled_from([[0], [0, 0]]))
     def combine(self, picks: list[int]) -> None:
         self.history.combine(picks, picks, [0])

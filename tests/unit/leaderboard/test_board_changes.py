@@ -33,6 +33,7 @@ def page(rows: list[tuple[int, float | None]], metric: Metric = ACC) -> BoardPag
             standard_errors={},
             within_noise=None,
             contributivity=None,
+            historical_contributivity=None,
             train_time_s=1.0,
             valid_time_s=None,
             peak_memory_bytes=None,

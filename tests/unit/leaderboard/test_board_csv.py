@@ -19,6 +19,7 @@ def row(team: str) -> BoardRow:
         standard_errors={"=cmd|' /C calc'!A0": 0.25},
         within_noise=None,
         contributivity=None,
+        historical_contributivity=None,
         train_time_s=-1.0,
         valid_time_s=None,
         peak_memory_bytes=None,
