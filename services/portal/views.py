@@ -136,6 +136,8 @@ class Row(View):
     within_noise: bool | None
     #: Percent of the challenge's ensemble; None before there is one.
     contributivity: int | None = None
+    #: The same once every submission has passed on what it credits to earlier ones.
+    historical_contributivity: int | None = None
     train_time_s: float | None
     valid_time_s: float | None
     peak_memory_bytes: int | None

@@ -127,6 +127,11 @@ def number(value: float | None, precision: int) -> str:
     return f"{round(value, precision) + 0.0:.{precision}f}"
 
 
+def percent(value: int | None) -> str:
+    """Whole percent, or a dash where there is none."""
+    return "-" if value is None else f"{value} %"
+
+
 def significant(value: float | None) -> str:
     """A number whose precision is not known, with six digits; a dash for none."""
     return "-" if value is None or math.isnan(value) else f"{value:.6g}"

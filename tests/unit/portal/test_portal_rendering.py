@@ -168,6 +168,12 @@ def test_a_score_has_its_error_beside_it_and_a_mark_if_the_next_one_is_no_worse_
     assert "≈" not in render("_board.html", board=board("t", "s", "acc", within_noise=False))
 
 
+def test_contributivity_stands_beside_the_historical_one_and_neither_before_the_first_ensemble() -> None:
+    shown = Tags(render("_board.html", board=board("t", "s", "acc", contributivity=40, historical_contributivity=17))).text
+    assert shown.index("40 %") < shown.index("17 %")
+    assert " %" not in Tags(render("_board.html", board=board("t", "s", "acc"))).text
+
+
 def test_a_column_is_ordered_by_a_link_the_best_first_and_back_by_the_next() -> None:
     html = render("_board.html", board=board("t", "s", "a&b"))
     assert 'href="/challenges/iris/boards/public?sort=-a%26b"' in html

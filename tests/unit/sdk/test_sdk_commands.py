@@ -367,10 +367,14 @@ def test_an_organiser_reads_where_the_code_of_a_challenge_failed_and_what_it_sai
 @pytest.mark.usefixtures("home")
 def test_grades_and_code_are_shown_or_written_whole_or_not_at_all(server: AnswerServer, tmp_path: Path) -> None:
     grade = {"name": "Ada", "team": "lovelace", "rank": 1, "public_score": 0.5, "private_rank": None, "private_score": None}
-    body = {"challenge": "iris", "metric": METRICS[0], "grades": [{**grade, "contributivity": 12, "n_submissions": 3}]}
+    body = {
+        "challenge": "iris",
+        "metric": METRICS[0],
+        "grades": [{**grade, "contributivity": 12, "historical_contributivity": 17, "n_submissions": 3}],
+    }
     server.answer("GET /v1/challenges/iris/grades", Answer(body=body))
     shown = palio("grades", "iris", "--server", server.url).stdout
-    assert all(text in shown for text in ("Ada", "lovelace", "0.50", "12 %", "3"))
+    assert all(text in shown for text in ("Ada", "lovelace", "0.50", "12 %", "17 %", "3"))
     server.answer("GET /v1/challenges/iris/grades", Answer(body=b"name\nAda\n"))
     server.answer("GET /v1/challenges/iris/grades/code", Answer(body=b"a zip"))
     files = tmp_path / "grades.csv", tmp_path / "code.zip"

@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "palio.cli.submission:status",
     "logs": "palio.cli.submission:logs",
     "withdraw": "palio.cli.submission:withdraw",
+    "credit": "palio.cli.credit:credit",
     "runs": "palio.cli.runs:runs",
     "reproduce": "palio.cli.reproduce:reproduce",
     "board": "palio.cli.board:board",

@@ -8,7 +8,7 @@ from rich.table import Table
 from palio.cli.ensemble import show_ensemble
 from palio.cli.session import connect, here, json_option, named_challenge, server_option
 from palio.client.answers import Board, BoardRow, Metric, UnscoredBoard
-from palio.score_table import number, seconds
+from palio.score_table import number, percent, seconds
 from palio.terminal import plain, print_json, results, say
 
 #: Boards of submissions without scores, and what is said of an empty one.
@@ -24,7 +24,9 @@ UNSCORED = {"new": "No submission waits or runs.", "failed": "No submission has 
 @click.option("--ensemble", "board", flag_value="ensemble", help="Who predicts best together, and what each contributes.")
 @click.option("--team", help="Only this team's submissions.")
 @click.option(
-    "--sort", metavar="COLUMN", help="Sort by a metric, train_time_s, valid_time_s or submitted_at; -COLUMN: largest first."
+    "--sort",
+    metavar="COLUMN",
+    help="Sort by a metric, contributivity, historical_contributivity, train_time_s, valid_time_s or submitted_at; -COLUMN: largest first.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Only so many rows.")
 @click.option("--at", metavar="MOMENT", help="As it stood then: a ledger position, or a time with its zone.")
@@ -88,7 +90,8 @@ def _show(board: Board, *, as_json: bool) -> None:
     together = board.get("combined", {}).get(official["name"])
     if together is not None:
         combined = number(together, official["precision"])
-        say(f"The best submissions combined: {combined}. Contributivity is how much of that each is.", "dim")
+        what = "Contributivity is how much of that each is; historical, once it has passed on what it credits to earlier ones."
+        say(f"The best submissions combined: {combined}. {what}", "dim")
     if any(row.get("within_noise") for row in board["rows"]):
         say("≈: it and the next one differ by no more than folds do.", "dim")
 
@@ -115,7 +118,7 @@ def _table(board: Board) -> Table:
         table.add_column(plain(metric["name"]), justify="right", overflow="fold")
         if private:
             table.add_column(plain(f"{metric['name']} (test)"), justify="right", overflow="fold")
-    for heading in ("contributivity", "train", "valid", "submitted (UTC)"):
+    for heading in ("contributivity", "historical", "train", "valid", "submitted (UTC)"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in board["rows"]:
         cells = [str(row.get("rank") or "-"), *([f"{row.get('move') or 0:+d}"] if moves else []), row["team"], row["submission"]]
@@ -125,9 +128,9 @@ def _table(board: Board) -> Table:
             cells.append(_score(row, metric, "scores", marked=bool(official and not private)))
             if private:
                 cells.append(_score(row, metric, "test_scores", marked=bool(official)))
-        share = row.get("contributivity")
         cells += [
-            "-" if share is None else f"{share} %",
+            percent(row.get("contributivity")),
+            percent(row.get("historical_contributivity")),
             seconds(row.get("train_time_s")),
             seconds(row.get("valid_time_s")),
             row["submitted_at"][:19].replace("T", " "),

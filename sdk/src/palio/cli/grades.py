@@ -14,7 +14,7 @@ from rich.table import Table
 from palio.cli.session import connect, json_option, server_option
 from palio.client.answers import Grades
 from palio.contract_errors import KitError
-from palio.score_table import number
+from palio.score_table import number, percent
 from palio.terminal import plain, print_json, results, say
 
 FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -77,7 +77,7 @@ def _table(found: Grades) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for heading in ("name", "team"):
         table.add_column(heading)
-    for heading in ("rank", "public", "private rank", "private", "contributivity", "submissions"):
+    for heading in ("rank", "public", "private rank", "private", "contributivity", "historical", "submissions"):
         table.add_column(heading, justify="right")
     for grade in found["grades"]:
         cells = (
@@ -87,7 +87,8 @@ def _table(found: Grades) -> Table:
             number(grade["public_score"], metric["precision"]),
             str(grade["private_rank"] or "-"),
             number(grade["private_score"], metric["precision"]),
-            "-" if grade["contributivity"] is None else f"{grade['contributivity']} %",
+            percent(grade["contributivity"]),
+            percent(grade.get("historical_contributivity")),
             str(grade["n_submissions"]),
         )
         table.add_row(*(plain(cell) for cell in cells))

@@ -193,6 +193,8 @@ class BoardRow(TypedDict, total=False):
     within_noise: bool | None
     #: Percent of the challenge's ensemble; None before there is one.
     contributivity: int | None
+    #: The same once every submission has passed on what it credits to earlier ones.
+    historical_contributivity: int | None
     public_rank: int | None
     #: Places gained from the public to the private competition.
     move: int | None
@@ -301,6 +303,7 @@ class Grade(TypedDict):
     private_score: float | None
     #: Percent of the challenge's ensemble; None before there is one.
     contributivity: int | None
+    historical_contributivity: int | None
     n_submissions: int
 
 
@@ -310,6 +313,23 @@ class Grades(TypedDict):
     challenge: str
     metric: Metric
     grades: list[Grade]
+
+
+class Credit(TypedDict):
+    """Credit to, or from, a submission; `percent` of the one that gives it."""
+
+    submission: str
+    submission_id: str
+    team: str
+    percent: int
+
+
+class Credits(TypedDict):
+    """What a submission gives to earlier ones, and what it received of later ones."""
+
+    submission: str
+    given: list[Credit]
+    received: list[Credit]
 
 
 class Environment(TypedDict):

@@ -16,6 +16,7 @@ import httpx
 from palio.client.answers import (
     Board,
     Challenge,
+    Credits,
     DecidedPool,
     Ensemble,
     Environment,
@@ -182,6 +183,19 @@ class Client(Transport):
     def withdraw(self, submission: str) -> None:
         """Take a submission back whose training is not over. Twice is once."""
         self._written(self._reached(lambda: self._send("DELETE", f"/v1/submissions/{submission}")))
+
+    def credit(self, submission: str, sources: Sequence[tuple[str, int]]) -> None:
+        """Say what percentage of a submission was taken from each of these earlier ones, in place of what was said before.
+
+        Refused as `code-not-open` for another team's before the challenge's code is open, as `bad-credits` where they can't be. Twice
+        is once.
+        """
+        body = {"credits": [{"submission": source, "percent": percent} for source, percent in sources]}
+        self._written(self._reached(lambda: self._send("PUT", f"/v1/submissions/{submission}/credits", json=body)))
+
+    def credits(self, submission: str) -> Credits:
+        """What it gives, and what it received."""
+        return cast("Credits", self._read(f"/v1/submissions/{submission}/credits").json())
 
     def log(self, submission: str) -> str:
         """What the submission printed."""
