@@ -89,7 +89,10 @@ def _confirm(challenge_id: str, version: int, person: Principal, connection: Con
             " Or confirm without them: --without-missing"
         )
         raise Problem(HTTPStatus.CONFLICT, "scores-missing", detail)
-    confirmed = RescoringConfirmed(challenge_id=challenge_id, problem_version=version, user_id=person.user_id)
+    # What is scored meanwhile may have none either: the scorer sees to that.
+    confirmed = RescoringConfirmed(
+        challenge_id=challenge_id, problem_version=version, user_id=person.user_id, without_missing=without_missing
+    )
     return Rescoring(version, "confirmed", stream.append(connection, confirmed, person))
 
 
@@ -121,8 +124,7 @@ class _Stream:
             case [RescoringConfirmed()]:
                 return "confirmed"
             case [RescoringComputed()]:
-                # Whoever asked to confirm before it was looked at anew has confirmed.
-                return "confirmed" if any(isinstance(each, RescoringConfirmed) for each in self._events) else "computed"
+                return "computed"
             case _:
                 return None
 

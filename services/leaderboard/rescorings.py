@@ -116,7 +116,7 @@ def _adopted_at(connection: Connection, challenge_id: str, version: int) -> int 
 
 
 def _state(facts: Sequence[Event]) -> str:
-    if any(isinstance(each, RescoringConfirmed) for each in facts):
+    if isinstance(facts[-1], RescoringConfirmed):
         return "confirmed"
     return "computed" if isinstance(facts[-1], RescoringComputed) else "requested"
 
@@ -125,7 +125,7 @@ def _with_pending(connection: Connection, challenge_id: str, version: int, stand
     """Those that have a score by the version, with it: also what is on no board now, since its only score is that."""
     rows = connection.execute(_PENDING, {"challenge_id": challenge_id, "problem_version": version})
     pending: dict[UUID, str] = {row.submission_id: row.score for row in rows}
-    others = find_submissions(connection, pending.keys() - {each.submission_id for each in standing})
+    others = find_submissions(connection, pending.keys() - {each.submission_id for each in standing}).values()
     return [
         replace(each, score=ScoreComputed.model_validate_json(pending[each.submission_id]))
         for each in (*standing, *others)

@@ -124,7 +124,7 @@ def submissions_in_states_at(
     """
     parameters = {"challenge_id": challenge_id, "states": sorted(states), "position": position}
     then = {row.submission_id: row for row in connection.execute(text(STATES_THEN), parameters)}
-    return [_as_of(each, then[each.submission_id]) for each in find_submissions(connection, then)]
+    return [_as_of(each, then[each.submission_id]) for each in find_submissions(connection, then).values()]
 
 
 def submissions_of(connection: Connection, team_ids: frozenset[UUID], challenge_id: str | None) -> list[Submission]:

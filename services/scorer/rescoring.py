@@ -59,12 +59,18 @@ class Rescorer:
     async def when_confirmed(self, event: RescoringConfirmed, recorded: RecordedEvent) -> None:
         """A pass over what came meanwhile, then `ProblemVersionAdopted`. Nothing, if the challenge runs this version or a later one.
 
+        `RescoringComputed` instead, if something has no score and that was not asked for: what came meanwhile must not fall off boards.
         Raises as `when_requested` does.
         """
         async with self._alone(event.challenge_id, event.problem_version):
             step = await asyncio.to_thread(self._step, event, recorded)
             if step.scored_by.start < event.problem_version:
-                await self._passes.make(step)
+                standings = await self._passes.make(step)
+                if (standings.n_failed or standings.lagging) and not event.without_missing:
+                    await asyncio.to_thread(
+                        self._append, _computed(event, standings), recorded, derived_id(recorded.id, "computed")
+                    )
+                    return
                 # A death before the append in it: the next pass has nothing to do. After it: the challenge runs this version.
                 await asyncio.to_thread(adopt, self._engine, self._projection, event.challenge_id, step.prepared, recorded)
 
@@ -141,7 +147,7 @@ def _left_behind(event: ScoreComputed, version: int) -> RescoringFailed:
     )
 
 
-def _computed(event: RescoringRequested, standings: Standings) -> RescoringComputed:
+def _computed(event: RescoringRequested | RescoringConfirmed, standings: Standings) -> RescoringComputed:
     return RescoringComputed(
         challenge_id=event.challenge_id,
         problem_version=event.problem_version,

@@ -50,6 +50,9 @@ class RescoringConfirmed(RescoringEvent):
     consumed_by = services(Service.SCORER)
 
     user_id: UUID
+    #: Although submissions that have no score by it leave the boards. Else, if there are any by then, it is not adopted, but
+    #: `RescoringComputed` once more.
+    without_missing: bool
 
 
 class RankMove(Payload):

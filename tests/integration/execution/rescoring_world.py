@@ -224,9 +224,11 @@ class World:
         self.history.append_as("ingest", wanted)
         return self.recorded(RescoringRequested)
 
-    def confirm(self, version: int) -> RecordedEvent:
+    def confirm(self, version: int, *, without_missing: bool = True) -> RecordedEvent:
         """The organiser wants the version."""
-        wanted = RescoringConfirmed(challenge_id=CHALLENGE, problem_version=version, user_id=ADMINISTRATOR)
+        wanted = RescoringConfirmed(
+            challenge_id=CHALLENGE, problem_version=version, user_id=ADMINISTRATOR, without_missing=without_missing
+        )
         self.history.append_as("ingest", wanted)
         return self.recorded(RescoringConfirmed)
 

@@ -144,6 +144,19 @@ async def test_predictions_on_other_data_do_not_count_until_a_run_on_these(world
     assert candidates(world) == {run.run_id}
 
 
+async def test_what_came_after_the_dry_run_falls_off_no_board_unasked(world: World) -> None:
+    await world.hear(world.request(3))
+    assert counts(world) == (0, 0, 0)
+    world.scored(90)
+    wanted = world.confirm(3, without_missing=False)
+    for _ in range(2):
+        await world.hear(wanted)
+    assert world.events(ProblemVersionAdopted) == []
+    assert [each.n_to_retrain for each in world.events(RescoringComputed)] == [0, 1]
+    await world.hear(world.confirm(3))
+    assert len(world.events(ProblemVersionAdopted)) == 1
+
+
 async def test_of_a_version_that_has_scored_nothing_the_ensemble_is_empty(world: World) -> None:
     world.scored(90, 70)
     assert world.history.combine([0], [0], [1])

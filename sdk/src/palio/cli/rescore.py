@@ -49,11 +49,14 @@ def rescore(
         if confirm and found["state"] == "computed":
             _confirm(client, found, without_missing=without_missing)
         if confirm and found["state"] != "adopted":
-            found = _once(client, challenge_id, version, {"adopted"}, f"{again} --confirm")
+            # Or looked at anew, since something came meanwhile that has no score by it.
+            found = _once(client, challenge_id, version, {"adopted", "computed"}, f"{again} --confirm")
     if as_json:
         print_json(found)
     else:
         _show(found, again)
+    if confirm and found["state"] != "adopted":
+        raise KitError("It is not confirmed: submissions that came meanwhile have no score by it. See above, then confirm again.")
 
 
 def _once(client: Client, challenge: str, version: int, states: set[str], look_again: str) -> Rescoring:
