@@ -16,6 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import psutil
 
 from deploy.local.services import ROOT, Processes
 from deploy.local.stack import Stack
@@ -122,8 +123,12 @@ class World:
         specification = json.loads(path.read_text())
         path.write_text(json.dumps({**specification, "command": [*prefix, *self.stack.supervisor.program(name).command]}))
         before = self.stack.supervisor.pid(name)
+        started_by_it = psutil.Process(before).children(recursive=True) if before else []
         self.stack.supervisor.stop_program(name)
-        # faketime tidies up only after programs that end by themselves.
+        # Whoever stays behind keeps the port, and its successor is started again and again for as long as the platform lives.
+        _, stayed = psutil.wait_procs(started_by_it, timeout=30)
+        assert not stayed, f"{name} left {stayed} behind"
+        # libfaketime tidies up only after programs that end by themselves.
         for left in (f"faketime_shm_{before}", f"sem.faketime_sem_{before}"):
             Path("/dev/shm", left).unlink(missing_ok=True)
         self.stack.supervisor.start_program(name)
