@@ -42,6 +42,11 @@ def find_asked(
     return None
 
 
+def is_reproduction(asked: Asked) -> bool:
+    """Whether it asks for a run that is only compared, and stands nowhere."""
+    return isinstance(asked, RunRequested) and asked.purpose == "reproduce"
+
+
 def run_asked_for(asked: Asked) -> UUID:
     """The run that an event asks for."""
     return asked.run_id if isinstance(asked, RunRequested) else run_id_of(asked.submission_id)
@@ -56,7 +61,7 @@ def has_failed(connection: Connection, submission_id: UUID) -> bool:
 def standing_runs(stream: Iterable[Event]) -> list[UUID]:
     """The runs of a submission's stream that may stand on boards, the newest last: all but reproductions."""
     asked = (event for event in stream if isinstance(event, Asked))
-    return [run_asked_for(each) for each in asked if not (isinstance(each, RunRequested) and each.purpose == "reproduce")]
+    return [run_asked_for(each) for each in asked if not is_reproduction(each)]
 
 
 def run_has_failed(connection: Connection, run_id: UUID) -> bool:

@@ -1,6 +1,6 @@
 """Giving credit: how much of a submission its team took from earlier ones.
 
-To submissions of its own a team gives it at any time, to another team's once the challenge's code is open.
+Until the challenge closes; to another team's submissions once its code is open.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -36,8 +36,8 @@ class _Upload:
 def give_credits(engine: Engine, submission_id: UUID, wanted: Sequence[Credit], user_id: UUID, team_id: UUID) -> GivenCredits:
     """Say what a submission took from others, in the place of what was said before. The same said again is recorded once.
 
-    Raises `Problem`: 404 for an unknown submission, 403 for another team's, 422 for credits that can't be, 409 for credit to another
-    team before the challenge's code is open.
+    Raises `Problem`: 404 for an unknown submission, 403 for another team's, 422 for credits that can't be, 409 after the challenge
+    has closed, and for credit to another team before its code is open.
     """
     return decided(engine, partial(_give, submission_id, wanted, user_id, team_id))
 
@@ -59,7 +59,11 @@ def _give(submission_id: UUID, wanted: Iterable[Credit], user_id: UUID, team_id:
     rules = find_rules(connection, given.challenge_id)
     metadata = Metadata(correlation_id=str(submission_id), actor_id=user_id)
     appended = append(connection, [NewEvent(given, metadata, len(stream))])
-    # The opening of the code is compared with the time that the ledger will show, read after its lock, as a deadline is.
+    # Compared with the time that the ledger will show, read after its lock, as every deadline is.
+    if appended.recorded_at >= rules.closes_at:
+        # Grades and the hash that was mailed at the end would tell of different worlds.
+        detail = f"{rules.title} closed at {rules.closes_at:%Y-%m-%d %H:%M:%S} UTC: what was credited by then stands."
+        raise Problem(HTTPStatus.CONFLICT, "challenge-closed", detail)
     if any(source.event.team_id != team_id for source in sources) and appended.recorded_at < rules.code_opens_at:
         raise _not_open(rules)
     return GivenCredits(given.credits, appended.position)

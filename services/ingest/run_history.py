@@ -21,7 +21,7 @@ from shared.events import (
 )
 from shared.http import Problem
 from shared.ledger import ConflictError, NewEvent, append, derived_id, known_events, read_stream
-from shared.runs import Asked, run_asked_for, run_id_of
+from shared.runs import Asked, is_reproduction, run_asked_for, run_id_of
 from shared.vault import Principal
 
 #: Two that ask at once: the one that lost looks again. More than a few in a row is a defect.
@@ -71,7 +71,7 @@ class RunHistory:
     @property
     def standing(self) -> list[int]:
         """The runs that may stand on boards, the newest last: all but reproductions."""
-        return [number for number in range(1, len(self) + 1) if not self._is_reproduction(number)]
+        return [number for number in range(1, len(self) + 1) if not is_reproduction(self.asked(number))]
 
     def is_trained(self, number: int) -> bool:
         """Whether there are predictions of it."""
@@ -119,10 +119,6 @@ class RunHistory:
             for other, (_, event) in enumerate(self._asked, start=1)
             if isinstance(event, RunRequested) and event.of_run_id == run_id
         ]
-
-    def _is_reproduction(self, number: int) -> bool:
-        asked = self.asked(number)
-        return isinstance(asked, RunRequested) and asked.purpose == "reproduce"
 
     def _run_id(self, number: int) -> UUID:
         return run_asked_for(self.asked(number))

@@ -16,8 +16,9 @@ from services.leaderboard.challenges import Challenge
 from services.leaderboard.ensembles import find_ensemble
 from services.leaderboard.submissions import submissions_on_boards
 from services.leaderboard.teams import team_names
-from shared.events import ChallengeCreated, Event, SubmissionUploaded, UserRegistered
-from shared.ledger import known_events, read_first_of_streams, read_stream
+from shared.challenge_rules import rules_of
+from shared.events import Event, SubmissionUploaded, UserRegistered
+from shared.ledger import known_events, read_first_of_streams
 from shared.vault import unseal_all
 
 _MEMBERS = text(
@@ -61,10 +62,8 @@ class HandedIn:
 
 def organiser_of(connection: Connection, challenge_id: str) -> UUID | None:
     """Who created a challenge; None for an unknown one."""
-    for _, event in known_events(read_stream(connection, f"challenge-{challenge_id}")):
-        if isinstance(event, ChallengeCreated):
-            return event.organiser_id
-    return None
+    rules = rules_of(connection, challenge_id)
+    return rules.organiser_id if rules else None
 
 
 def grades_of(connection: Connection, challenge: Challenge) -> list[Grade]:

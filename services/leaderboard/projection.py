@@ -44,6 +44,7 @@ from shared.events import (
     ScoreComputed,
     ScoreEvent,
     ScoringFailed,
+    ScoringFailure,
     SubmissionUploaded,
     SubmissionWithdrawn,
     TeamCreated,
@@ -218,12 +219,11 @@ def when_scored(rows: Rows, event: ScoreComputed | RunRescored, recorded: Record
         key = (event.submission_id, event.problem_version)
         rows.put(PENDING_SCORES, key, challenge_id=event.challenge_id, run_id=event.run_id, score=score)
     # By an earlier version it counts no more: the scorer, which hears of it too, scores it by the challenge's.
-    if event.detail_digest is not None:
-        _note_fault(rows, event, recorded, "metric", "metrics gave no number", submission_id=event.submission_id)
+    note_missing_numbers(rows, event, recorded)
 
 
-def when_reproduced(rows: Rows, event: RunReproduced, recorded: RecordedEvent) -> None:
-    """No board shows it. That metrics failed is for the organiser to know."""
+def note_missing_numbers(rows: Rows, event: ScoreEvent, recorded: RecordedEvent) -> None:
+    """That metrics failed is for the organiser to know. All that is to be done of a reproduction: no board shows it."""
     if event.detail_digest is not None:
         _note_fault(rows, event, recorded, "metric", "metrics gave no number", submission_id=event.submission_id)
 
@@ -325,13 +325,14 @@ def when_rescoring_failed(rows: Rows, event: RescoringFailed, recorded: Recorded
     if is_in_use and rows.the(SUBMISSIONS, (event.submission_id,))["state"] == "trained":
         values = {"outcome": event.outcome, "reason": event.reason, "finished_at": recorded.recorded_at}
         _change(rows, event, recorded, state="failed", **values)
-    if event.outcome == "kit_error":
+    # Without words of the kit's code it is on other data, which is nobody's fault.
+    if event.outcome == "kit_error" and event.detail_digest is not None:
         _note_fault(rows, event, recorded, "scoring", event.reason, submission_id=event.submission_id)
 
 
 def _note_fault(
     rows: Rows,
-    event: ScoreEvent | ScoringFailed | RescoringFailed | EnsembleComputed | EnsembleFailed,
+    event: ScoreEvent | ScoringFailure | EnsembleComputed | EnsembleFailed,
     recorded: RecordedEvent,
     kind: str,
     reason: str,
@@ -399,7 +400,7 @@ HANDLERS: Handlers = {
     RunRequested: when_run_requested,
     ScoreComputed: when_scored,
     RunRescored: when_scored,
-    RunReproduced: when_reproduced,
+    RunReproduced: note_missing_numbers,
     RescoringFailed: when_rescoring_failed,
     ProblemVersionAdopted: when_version_adopted,
     ScoringFailed: when_scoring_failed,

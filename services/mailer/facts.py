@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Engine, Row, text
 from services.mailer.outbox import Claimed
 from services.mailer.tracebacks import one_line, read_traceback
 from shared.artefacts import Store
+from shared.challenge_rules import rules_of
 from shared.events import (
     ChallengeClosed,
-    ChallengeCreated,
     EnsembleComputed,
     EnsembleFailed,
     Event,
@@ -33,7 +33,7 @@ from shared.events import (
     TrainingFinished,
 )
 from shared.final_scores import ScoreKind, final_scores
-from shared.ledger import read_after, read_stream
+from shared.ledger import read_after
 from shared.vault import ERASED, unseal, unseal_all
 from shared.visibility import mails_traceback
 
@@ -232,9 +232,9 @@ def _adoption(connection: Connection, mail: Claimed, event: ProblemVersionAdopte
 
 
 def _log_policy(connection: Connection, challenge_id: str) -> LogPolicy:
-    rules = read_stream(connection, f"challenge-{challenge_id}")[0].event()
-    if not isinstance(rules, ChallengeCreated):
-        raise TypeError(f"the stream of challenge {challenge_id} does not begin with its rules")
+    rules = rules_of(connection, challenge_id)
+    if rules is None:
+        raise LookupError(f"there is no challenge {challenge_id}")
     return rules.log_policy
 
 

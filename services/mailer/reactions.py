@@ -106,8 +106,8 @@ def when_rescored_or_reproduced(rows: Rows, event: RunRescored | RunReproduced, 
 
 
 def when_rescoring_failed(rows: Rows, event: RescoringFailed, recorded: RecordedEvent) -> None:
-    """The score of before stands."""
-    if event.outcome == "kit_error":
+    """The score of before stands. Without words of the kit's code it is on other data, which is nobody's fault."""
+    if event.outcome == "kit_error" and event.detail_digest is not None:
         _tell_organiser(rows, event.challenge_id, recorded)
 
 

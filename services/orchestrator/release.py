@@ -22,7 +22,7 @@ from shared.events import FoldRequested, LogPolicy, ProblemPrepared, RunRequeste
 from shared.faults import fault_point
 from shared.ledger import ConflictError, DuplicateEventError, NewEvent, append, derived_id
 from shared.prepared_problems import find_prepared
-from shared.runs import find_asked
+from shared.runs import find_asked, is_reproduction
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -94,9 +94,7 @@ def _first_request(connection: Connection, job: Job) -> NewEvent | None:
         log.error("problem_not_prepared", submission_id=str(job.submission_id), problem=asked.problem_id)
         return None
     # A reproduction is nobody's news.
-    shows_logs = log_policy_of(connection, job.challenge_id) is LogPolicy.FULL and not (
-        isinstance(asked, RunRequested) and asked.of_run_id
-    )
+    shows_logs = log_policy_of(connection, job.challenge_id) is LogPolicy.FULL and not is_reproduction(asked)
     request = TrainingRequested(
         run_id=job.run_id,
         submission_id=job.submission_id,

@@ -20,9 +20,8 @@ from shared.events import (
     ProblemPreparationFailed,
     ProblemPrepared,
     ProblemPublished,
-    RescoringFailed,
     ScoreEvent,
-    ScoringFailed,
+    ScoringFailure,
     SubmissionUploaded,
     TrainingFinished,
     WorkRequest,
@@ -64,8 +63,7 @@ class Names:
             | FoldTrained
             | TrainingFinished
             | ScoreEvent
-            | ScoringFailed
-            | RescoringFailed
+            | ScoringFailure
             | EnsembleEvent,
         )
     )
@@ -80,14 +78,7 @@ class Names:
         match event:
             case ProblemPublished() | ProblemPrepared():
                 yield from self._of_a_problem(event)
-            case (
-                ProblemPreparationFailed()
-                | ScoreEvent()
-                | ScoringFailed()
-                | RescoringFailed()
-                | EnsembleComputed()
-                | EnsembleFailed()
-            ):
+            case ProblemPreparationFailed() | ScoreEvent() | ScoringFailure() | EnsembleComputed() | EnsembleFailed():
                 if event.detail_digest:
                     yield ObjectName(Bucket.PRIVATE, details_key(event.detail_digest))
             case SubmissionUploaded():

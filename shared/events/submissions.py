@@ -363,11 +363,8 @@ class RunReproduced(ScoreEvent):
     of_run_id: UUID
 
 
-class ScoringFailed(RunEvent):
-    """The predictions of a run could not be scored: the kit's fault or ours, never the team's."""
-
-    appended_by = services(Service.SCORER)
-    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
+class ScoringFailure(RunEvent):
+    """What all events share that say why predictions of a run have no score: the kit's fault or ours, never the team's."""
 
     challenge_id: str
     outcome: Literal["kit_error", "environment_error", "system_error"]
@@ -380,19 +377,17 @@ class ScoringFailed(RunEvent):
         return f"score-{self.run_id}"
 
 
-class RescoringFailed(RunEvent):
+class ScoringFailed(ScoringFailure):
+    """The predictions of a run could not be scored: it has failed."""
+
+    appended_by = services(Service.SCORER)
+    consumed_by = services(Service.LEADERBOARD, Service.MAILER)
+
+
+class RescoringFailed(ScoringFailure):
     """The predictions of a run could not be scored by another version of the problem: its score by the one before stands."""
 
     appended_by = services(Service.SCORER)
     consumed_by = services(Service.LEADERBOARD, Service.MAILER)
 
-    challenge_id: str
     problem_version: int
-    outcome: Literal["kit_error", "environment_error", "system_error"]
-    reason: str
-    #: Bucket `private`, `details/<digest>`: the traceback of the organiser's code, for the organiser.
-    detail_digest: str | None
-
-    @property
-    def stream(self) -> str:
-        return f"score-{self.run_id}"

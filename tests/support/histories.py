@@ -87,6 +87,7 @@ class History:
         score_kind: ScoreKind = "bag",
         organiser_id: UUID = ADMINISTRATOR,
         code_opens_at: datetime | None = None,
+        closes_at: datetime | None = None,
     ) -> None:
         self._engine_of = engine_of
         self._desk = SubmissionDesk(engine_of("ingest"), store, 100_000)
@@ -95,9 +96,8 @@ class History:
         self.submissions: list[Submission] = []
         self._store = store
         self.publish_next_version(score_kind)
-        new = NewChallenge(
-            id=CHALLENGE, title="A history", problem=CHALLENGE, opens_at=code_opens_at, code_opens_at=code_opens_at
-        )
+        times = {"opens_at": code_opens_at, "code_opens_at": code_opens_at, "closes_at": closes_at}
+        new = NewChallenge.model_validate({"id": CHALLENGE, "title": "A history", "problem": CHALLENGE, **times})
         create_challenge(engine_of("ingest"), new, organiser_id, [POOL])
 
     def projection(self, model: ReadModel, batch: int = 500) -> Projection:

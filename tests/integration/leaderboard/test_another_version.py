@@ -113,13 +113,19 @@ async def test_what_has_no_score_by_the_version_leaves_the_boards_until_it_has_o
     assert await ranks(client) == [(of(other), 0.95), (of(one), 0.3)]
 
 
-async def test_a_score_by_the_version_before_that_comes_late_is_on_no_board(history: History, client: httpx.AsyncClient) -> None:
+def scored_late(history: History) -> Submission:
+    """A submission that is scored by the version before once the challenge runs another one."""
     submission = history.submitted(history.person())
     history.release()
     history.trained(submission)
     history.publish_next_version()
     history.adopt(2)
     history.score(submission, 0.9)
+    return submission
+
+
+async def test_a_score_by_the_version_before_that_comes_late_is_on_no_board(history: History, client: httpx.AsyncClient) -> None:
+    submission = scored_late(history)
     history.catch_up()
     detail = (await client.get(f"/v1/submissions/{of(submission)}")).json()
     assert (detail["state"], await ranks(client)) == ("trained", [])
@@ -129,12 +135,7 @@ async def test_a_score_by_the_version_before_that_comes_late_is_on_no_board(hist
 
 
 async def test_one_that_can_not_be_scored_by_the_version_says_why(history: History, client: httpx.AsyncClient) -> None:
-    submission = history.submitted(history.person())
-    history.release()
-    history.trained(submission)
-    history.publish_next_version()
-    history.adopt(2)
-    history.score(submission, 0.9)
+    submission = scored_late(history)
     fail_to_rescore(history, submission)
     history.catch_up()
     detail = (await client.get(f"/v1/submissions/{of(submission)}")).json()

@@ -25,6 +25,7 @@ from shared.ledger import head_position
 from shared.settings import IngestSettings
 from shared.telemetry import Readiness
 from tests.support.histories import ADMINISTRATOR, CHALLENGE, POOL, History, Submission
+from tests.support.waiting import wait_until
 
 BOARD = f"/v1/challenges/{CHALLENGE}/leaderboards/public"
 
@@ -165,6 +166,21 @@ def test_the_same_said_again_is_recorded_once(history: History, three: list[Subm
     assert head() == said.position
     assert history.credit(third).position == head() == said.position + 1
     assert history.credit(third, (first, 10), (second, 30)).position == head(), "taken back, it is news again"
+
+
+def test_when_the_challenge_has_closed_what_was_credited_stands(
+    engine_of: Callable[[str], Engine], store_of: Callable[[str], Store]
+) -> None:
+    closes_at = datetime.now(UTC) + timedelta(seconds=5)
+    history = History(engine_of, store_of("ingest"), closes_at=closes_at)
+    account = history.person()
+    first, second = history.submitted(account), history.submitted(account)
+    given = history.credit(second, (first, 10))
+    wait_until(lambda: datetime.now(UTC) > closes_at, "the end")
+    with pytest.raises(Problem) as refused:
+        history.credit(second, (first, 20))
+    assert (refused.value.status, refused.value.code) == (409, "challenge-closed")
+    assert history.credit(second, (first, 10)) == given, "the same said again is no change"
 
 
 def test_before_the_code_is_open_credit_goes_to_ones_own_team_alone(competitive: History, head: Callable[[], int]) -> None:

@@ -12,27 +12,9 @@ import pytest
 
 from services.scorer.predictions import Members, StoredRun
 from shared.artefacts import Bucket, Store, predictions_key
-from shared.events import Metric
 from shared.execution.arrays import packed
 from shared.execution.cache import Cache
-from shared.execution.prepared import Manifest, PredictionForm
-
-MANIFEST = Manifest(
-    title="Small",
-    elements=("classifier.py",),
-    metrics=(Metric(name="acc", precision=2, is_lower_the_better=False, minimum=0, maximum=1),),
-    score_kind="bag",
-    n_folds=2,
-    n_train=6,
-    n_test=4,
-    predictions=PredictionForm(is_ragged=False, shape=(2,), type="Multiclass"),
-    kit="0" * 64,
-    x_train="0" * 64,
-    x_test=None,
-    folds=(),
-    environment="0" * 64,
-    python_version="3.11",
-)
+from tests.support.manifests import SMALL_MANIFEST
 
 
 @pytest.fixture
@@ -65,14 +47,14 @@ def test_each_fold_lies_where_the_sandbox_reads_it_and_is_fetched_once(
     members: Members, run: Callable[[], StoredRun], tmp_path: Path
 ) -> None:
     first, other = run(), run()
-    with members.laid_out([other], MANIFEST), members.laid_out([first], MANIFEST) as (folder, there):
+    with members.laid_out([other], SMALL_MANIFEST), members.laid_out([first], SMALL_MANIFEST) as (folder, there):
         assert there == {first.run_id}
         assert [path.name for path in folder.iterdir()] == [str(first.run_id)], "no sandbox sees another job's"
         assert np.load(folder / str(first.run_id) / "1" / "test.values.npy").tolist() == [[1.0, 1.0]] * 4
         for path in (folder, *folder.rglob("*")):
             assert path.stat().st_mode & 0o004, "the sandbox's own user reads it"
     # From a store that holds nothing any more.
-    with members_of(None, tmp_path).laid_out([first], MANIFEST) as (_, there):  # type: ignore[arg-type]
+    with members_of(None, tmp_path).laid_out([first], SMALL_MANIFEST) as (_, there):  # type: ignore[arg-type]
         assert there == {first.run_id}
     assert list((tmp_path / "work").iterdir()) == []
 
@@ -80,15 +62,15 @@ def test_each_fold_lies_where_the_sandbox_reads_it_and_is_fetched_once(
 def test_other_predictions_of_a_run_are_not_those_of_before(members: Members, run: Callable[[], StoredRun]) -> None:
     """As after a restore: the same run, trained again."""
     first, second = run(), run()
-    with members.laid_out([first], MANIFEST):
+    with members.laid_out([first], SMALL_MANIFEST):
         pass
     again = replace(first, predictions_digests=second.predictions_digests)
-    with members.laid_out([again], MANIFEST) as (_, there):
+    with members.laid_out([again], SMALL_MANIFEST) as (_, there):
         assert there == frozenset(), "they are not stored under this run"
 
 
 def test_a_run_whose_predictions_are_lost_keeps_no_other_out(members: Members, run: Callable[[], StoredRun]) -> None:
     first, lost = run(), StoredRun(uuid4(), "default", ("0" * 64, "1" * 64), 2**20)
-    with members.laid_out([lost, first], MANIFEST) as (folder, there):
+    with members.laid_out([lost, first], SMALL_MANIFEST) as (folder, there):
         assert there == {first.run_id}
         assert [path.name for path in folder.iterdir()] == [str(first.run_id)]

@@ -4,24 +4,10 @@ import pytest
 
 from services.scorer.passes import predictions_count
 from shared.events import Metric
-from shared.execution.prepared import Manifest, PredictionForm
+from shared.execution.prepared import PredictionForm
+from tests.support.manifests import SMALL_MANIFEST
 
-MANIFEST = Manifest(
-    title="Small",
-    elements=("classifier.py",),
-    metrics=(Metric(name="acc", precision=2, is_lower_the_better=False, minimum=0, maximum=1),),
-    score_kind="bag",
-    n_folds=2,
-    n_train=6,
-    n_test=4,
-    predictions=PredictionForm(is_ragged=False, shape=(2,), type="Multiclass"),
-    kit="0" * 64,
-    x_train="1" * 64,
-    x_test="2" * 64,
-    folds=("3" * 64, "4" * 64),
-    environment="5" * 64,
-    python_version="3.11",
-)
+MANIFEST = SMALL_MANIFEST.model_copy(update={"x_train": "1" * 64, "x_test": "2" * 64, "folds": ("3" * 64, "4" * 64)})
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Callable, TypeVar, cast
 
 import httpx
@@ -47,22 +48,14 @@ def watched(http: httpx.Client, submission: str, ask: Callable[[], Submission], 
 
 def _states(http: httpx.Client, submission: str, ask: Callable[[], Submission], headers: dict[str, str]) -> Iterator[Submission]:
     """The submission again and again, for ever."""
-    unanswered = 0
+    patience = _Patience()
     while True:
         # Broken, silent, refused or garbled: whichever it was, the question below tells what to make of it.
         with suppress(httpx.HTTPError, ValueError):
             for found in _streamed(http, submission, headers):
-                unanswered = 0
+                patience.unanswered = 0
                 yield found
-        try:
-            found = ask()
-        except (ServerUnreachableError, ApiError) as error:
-            unanswered += 1
-            if unanswered >= PATIENCE or _is_refusal(error):
-                raise
-        else:
-            unanswered = 0
-            yield found
+        yield from patience.ask(ask)
         time.sleep(POLL_S)
 
 
@@ -71,18 +64,30 @@ def answers_of(ask: Callable[[], T]) -> Iterator[T]:
 
     Raises ServerUnreachableError after 20 questions without an answer, and ApiError if the server refuses.
     """
-    unanswered = 0
+    patience = _Patience()
     while True:
-        try:
-            answer = ask()
-        except (ServerUnreachableError, ApiError) as error:
-            unanswered += 1
-            if unanswered >= PATIENCE or _is_refusal(error):
-                raise
-        else:
-            unanswered = 0
-            yield answer
+        yield from patience.ask(ask)
         time.sleep(POLL_S)
+
+
+@dataclass
+class _Patience:
+    """With a server that may be away for a while."""
+
+    #: Questions in a row.
+    unanswered: int = 0
+
+    def ask(self, question: Callable[[], T]) -> Iterator[T]:
+        """The answer; nothing if there is none. Raises what the server refuses with, and whatever else after `PATIENCE` in a row."""
+        try:
+            answer = question()
+        except (ServerUnreachableError, ApiError) as error:
+            self.unanswered += 1
+            if self.unanswered >= PATIENCE or _is_refusal(error):
+                raise
+            return
+        self.unanswered = 0
+        yield answer
 
 
 def _streamed(http: httpx.Client, submission: str, headers: dict[str, str]) -> Iterator[Submission]:
